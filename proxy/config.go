@@ -1,0 +1,18 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// Config is the proxy's own part of the configuration. See the struct tags for defaults and meaning.
+type Config struct {
+	ListenAddr      Addr           `env:"LISTEN_ADDR" envDefault:"127.0.0.1:8080" doc:"where clients connect: host:port or unix:///path/to.sock"`
+	RewriteLocation bool           `env:"REWRITE_LOCATION" envDefault:"true" doc:"map Location fields that point at the upstream back to this proxy, so that redirects do not lead past the cache"`
+	MaxObjectBytes  tiers.ByteSize `env:"MAX_OBJECT_BYTES" envDefault:"8MiB" min:"1" doc:"largest body that is stored; larger ones stream through"`
+	QueueBytes      tiers.ByteSize `env:"POOL_QUEUE_BYTES" envDefault:"64MiB" min:"1" doc:"bodies that may wait in queues and flights together; what does not fit is served but not stored"`
+	AccessLog       bool           `env:"ACCESS_LOG" envDefault:"false" doc:"log one line a request"`
+	ShutdownDelay   time.Duration  `env:"SHUTDOWN_DELAY" envDefault:"1s" min:"0s" doc:"how long to go on answering, with Connection: close, after SIGTERM"`
+	ShutdownTimeout time.Duration  `env:"SHUTDOWN_TIMEOUT" envDefault:"10s" min:"1ms" doc:"the most that stopping may take after that, queued fills included"`
+}

@@ -1,0 +1,85 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"unsafe"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// exchange is one request on its way down. It is reused: what it refers to is the request's until the
+// handler returns, and what must live longer is cloned.
+type exchange struct {
+	h   *Handler
+	ctx *fasthttp.RequestCtx
+
+	begun tiers.Instant // when the handler was called
+	now   tiers.Instant // the time that is decided by: begun, or when L2 had answered
+
+	// The request.
+	req    policy.Request
+	header tiers.Header // the client's field lines, as they came
+	target target
+	host   []byte // the client's Host, or the authority that replaces it
+	keyBuf []byte // the Key's bytes
+	varied []byte // what Variant has made so far
+
+	// What was found and decided.
+	entry    *tiers.Entry
+	source   tiers.Source
+	decision policy.Decision
+
+	// What became of it, for Cache-Status, metrics and the log.
+	outcome   Outcome
+	status    int
+	fwdStatus int          // the origin's status code; 0 = it was not asked, or gave none
+	stored    bool         // the response was handed to the fills
+	detail    fmt.Stringer // why, where the decision does not say; nil = nothing to add
+
+	out    tiers.Header // the response's header block
+	block  bytes.Reader
+	reader *bufio.Reader // reads block, for fasthttp
+	shard  *statsShard
+}
+
+func newExchange(shard *statsShard) *exchange {
+	return &exchange{reader: bufio.NewReaderSize(nil, 4096), shard: shard}
+}
+
+// begin makes the exchange for ctx.
+func (h *Handler) begin(ctx *fasthttp.RequestCtx) *exchange {
+	x := h.exchanges.Get().(*exchange)
+	x.h, x.ctx, x.begun = h, ctx, tiers.Now()
+	x.now = x.begun
+	return x
+}
+
+// release gives the exchange back, without what it referred to.
+func (x *exchange) release() {
+	x.block.Reset(nil)
+	x.reader.Reset(nil)
+	h := x.h
+	*x = exchange{
+		keyBuf: x.keyBuf[:0], varied: x.varied[:0], out: x.out[:0],
+		reader: x.reader, shard: x.shard,
+	}
+	h.exchanges.Put(x)
+}
+
+// key is the request's Key; its bytes are the exchange's.
+func (x *exchange) key() tiers.Key {
+	return tiers.Key(unsafe.String(unsafe.SliceData(x.keyBuf), len(x.keyBuf)))
+}
+
+// Variant implements [tiers.Selector]. The string is valid until the exchange is released.
+func (x *exchange) Variant(vary string) string {
+	start := len(x.varied)
+	x.varied = policy.AppendVariant(x.varied, vary, x.header)
+	made := x.varied[start:]
+	return unsafe.String(unsafe.SliceData(made), len(made))
+}

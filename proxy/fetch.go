@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/upstream"
+)
+
+// fetch gets the response that the store could not give: by a conditional request when there is a stored
+// response to confirm, else by the request as it came.
+func (h *Handler) fetch(x *exchange) {
+	x.outcome = Miss
+	if x.decision.Action == policy.Revalidate && h.revalidate(x) {
+		return
+	}
+	resp := upstream.AcquireResponse()
+	t, err := h.ask(x, resp, nil)
+	if h.standIn(x, resp, err) {
+		return
+	}
+	h.answer(x, resp, t)
+}
+
+// revalidate asks the origin whether the stored response still holds (RFC 9111 §4.3), and answers. It
+// returns false, with nothing answered, when that cannot be asked, or when the 304 is about something else: then the
+// request goes on as it came.
+func (h *Handler) revalidate(x *exchange) bool {
+	conditions := policy.AppendConditions(nil, x.entry)
+	if len(conditions) == 0 {
+		return false
+	}
+	resp := upstream.AcquireResponse()
+	t, err := h.ask(x, resp, conditions)
+	if h.standIn(x, resp, err) {
+		return true
+	}
+	if resp.Status != 304 {
+		h.answer(x, resp, t)
+		return true
+	}
+	defer resp.Release()
+	r := policy.ReadResponse(resp.Status, resp.Header)
+	fresh := h.Policy.Freshened(x.entry, &r, t)
+	if fresh == nil {
+		return false
+	}
+	if !x.req.CC.Has(policy.DirNoStore) && h.Policy.Keepable(fresh, &x.req) {
+		x.stored = h.submitFill(fresh, 0)
+	}
+	x.outcome, x.entry, x.now = Revalidated, fresh, tiers.Now()
+	x.serve(fresh)
+	return true
+}
+
+// ask sends the exchange's request upstream. conditions replace the client's own, when there are any.
+func (h *Handler) ask(x *exchange, resp *upstream.Response, conditions tiers.Header) (policy.Times, error) {
+	q := upstream.Request{
+		Method:     x.ctx.Method(),
+		Target:     x.target.raw,
+		Header:     x.header,
+		Extra:      h.appendVia(conditions, x.ctx.Request.Header.IsHTTP11()),
+		ClientHost: x.host,
+	}
+	if len(conditions) > 0 {
+		q.Omit = policy.IsCondition
+	}
+	x.content(&q)
+	t, err := h.do(&q, resp)
+	if err == nil {
+		x.fwdStatus = resp.Status
+	}
+	return t, err
+}
+
+// appendVia appends the line that names this proxy (RFC 9110 §7.6.3).
+func (h *Handler) appendVia(dst tiers.Header, http11 bool) tiers.Header {
+	if http11 {
+		dst = append(dst, "Via: 1.1 "...)
+	} else {
+		dst = append(dst, "Via: 1.0 "...)
+	}
+	dst = append(dst, h.pseudonym...)
+	return append(dst, "\r\n"...)
+}
+
+// do asks the origin and takes the time.
+func (h *Handler) do(q *upstream.Request, resp *upstream.Response) (t policy.Times, err error) {
+	t.Requested = tiers.Now()
+	err = h.Origin.Do(q, resp)
+	t.Received, t.Wall = tiers.Now(), time.Now()
+	return t, err
+}
+
+// standIn deals with an origin that failed: it answers with the stale response where that is allowed (RFC
+// 5861 §4), or with an error of this proxy's own when there is no response to pass on. It returns false when the origin's
+// response should go its way.
+func (h *Handler) standIn(x *exchange, resp *upstream.Response, err error) bool {
+	if err == nil && !policy.IsError(resp.Status) {
+		return false
+	}
+	if policy.StandIn(&x.req, x.entry, tiers.Now()) {
+		resp.Release()
+		x.outcome, x.detail, x.now = StaleError, policy.ReasonStaleOnError, tiers.Now()
+		x.serve(x.entry)
+		return true
+	}
+	if err == nil {
+		return false
+	}
+	resp.Release()
+	h.fail(x, err)
+	return true
+}
+
+// fail answers for an origin that gave no usable response.
+func (h *Handler) fail(x *exchange, err error) {
+	h.noteFailure(err)
+	why := upstreamAway
+	var ue *upstream.Error
+	if errors.As(err, &ue) {
+		x.detail = ue.Kind
+		switch {
+		case ue.Kind == upstream.NoConn:
+			why = upstreamFull
+		case ue.Kind == upstream.BadRequest:
+			why = notForwarded
+		case ue.Kind == upstream.RequestBody:
+			why = contentFailed
+		case ue.Kind.Timeout():
+			why = upstreamSlow
+		}
+	}
+	if why.reason == policy.ReasonUpstream && policy.NeverStale(x.entry) {
+		why = staleBarred
+	}
+	x.refuse(why)
+}
+
+// smallBody is up to where a body is read before the answer begins: one that breaks off is then answered
+// by an error of our own, and never by half a body.
+const smallBody = 64 << 10
+
+// answer passes the origin's response on and, when it may be stored, has it filled into the tiers.
+func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
+	e, why := h.judge(x.key(), &x.req, x.header, resp, t)
+	if e == nil {
+		x.entry, x.detail = nil, why
+		x.relay(resp, newRelay(x, resp))
+		return
+	}
+	x.entry, x.now = e, t.Received
+	size := max(0, resp.ContentLength)
+	if !h.budget.take(size) {
+		h.counters.fillsNoRoom.Add(1)
+		x.detail = policy.ReasonNoRoom
+		x.relay(resp, newRelay(x, resp))
+		return
+	}
+	if resp.ContentLength < 0 || size > smallBody {
+		x.stored = true
+		r := newRelay(x, resp)
+		r.entry, r.reserved, r.kept = e, size, make([]byte, 0, size)
+		x.relay(resp, r)
+		return
+	}
+	defer resp.Release()
+	e.Body = make([]byte, size)
+	if _, err := io.ReadFull(resp.Body, e.Body); err != nil {
+		h.budget.give(size)
+		x.entry = nil
+		h.fail(x, err)
+		return
+	}
+	x.stored = h.submitFill(e, size)
+	if !x.stored {
+		x.detail = policy.ReasonNoRoom
+	}
+	x.serve(e)
+}
+
+// judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its
+// body. The entry shares nothing with key, header or resp.
+func (h *Handler) judge(key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
+	switch {
+	case resp.Framing == upstream.UntilClose: // RFC 9111 §3.3, RFC 9112 §8
+		return nil, policy.ReasonIncomplete
+	case resp.ContentLength > int64(h.Config.MaxObjectBytes):
+		return nil, policy.ReasonTooLarge
+	}
+	r := policy.ReadResponse(resp.Status, resp.Header)
+	e, why := h.Policy.NewEntry(req, header, &r, t)
+	if e != nil {
+		e.Key = tiers.Key(strings.Clone(string(key)))
+	}
+	return e, why
+}

@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/nearside-cache/nearside/pool"
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// budget bounds the bodies that wait in queues and flights.
+type budget struct {
+	limit int64
+	used  atomic.Int64
+}
+
+// take reserves n bytes, and tells whether there was room.
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) > b.limit {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (b *budget) give(n int64) { b.used.Add(-n) }
+
+// fill is the Job that writes one entry to L1 and then to L2. It holds reserved bytes of the budget until
+// it has run, or was dropped.
+type fill struct {
+	h        *Handler
+	entry    *tiers.Entry
+	reserved int64
+}
+
+// Execute implements [pool.Job].
+func (f *fill) Execute(ctx context.Context) error {
+	defer f.h.budget.give(f.reserved)
+	if err := f.h.Stack.Put(ctx, f.entry); err != nil {
+		f.h.counters.fillsFailed.Add(1)
+		return err
+	}
+	f.h.counters.fillsStored.Add(1)
+	return nil
+}
+
+// Drop is called in place of Execute when the pool gives the job up.
+func (f *fill) Drop() {
+	f.h.budget.give(f.reserved)
+	f.h.counters.fillsDropped.Add(1)
+}
+
+// submitFill hands e, whose body has reserved bytes of the budget, to the fills, and tells whether they
+// took it.
+func (h *Handler) submitFill(e *tiers.Entry, reserved int64) bool {
+	f := &fill{h, e, reserved}
+	if h.Fills.Submit(f) != nil {
+		f.Drop()
+		return false
+	}
+	return true
+}
+
+// Dropped tells a job of this package that it will never run. It is for a pool's OnDrop.
+func Dropped(job pool.Job) {
+	if d, ok := job.(interface{ Drop() }); ok {
+		d.Drop()
+	}
+}

@@ -1,0 +1,156 @@
+// Package proxy is a request's one way down: read it, look it up, decide, and then serve, revalidate,
+// fetch, pass or refuse. [Handler] holds the steps, [Server] the connections of the clients.
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/nearside-cache/nearside/pool"
+	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/upstream"
+)
+
+// Parts is what a Handler is made of. All but Stack.Near and Stack.Far must be there.
+type Parts struct {
+	Config    Config
+	Policy    policy.Config
+	Stack     *tiers.Stack
+	Origin    *upstream.Origin
+	Upstream  upstream.Config
+	Fills     *pool.Pool // writes what was fetched to both tiers
+	Refreshes *pool.Pool // fetches what is served stale
+	Log       *slog.Logger
+}
+
+// Handler answers requests. Make one with [New]; its methods may be called from many goroutines.
+type Handler struct {
+	Parts
+
+	keyPrefix    string // method class and the upstream's URI, the beginning of each Key
+	preserveHost bool   // the client's Host goes upstream, so it belongs to the Key
+	hostName     string // a configured Host goes upstream: the same
+	pseudonym    []byte // this process's name in Via (RFC 9110 §7.6.3)
+
+	budget    budget
+	inFlight  inFlight
+	draining  atomic.Bool
+	failures  everySecond
+	exchanges sync.Pool
+	shards    [statsShards]statsShard
+	counters  counters
+}
+
+// New makes a Handler of parts.
+func New(p Parts) *Handler {
+	h := &Handler{
+		Parts:     p,
+		keyPrefix: "GET " + p.Upstream.URL.Prefix(),
+		pseudonym: fmt.Appendf(nil, "nearside-%08x", rand.Uint32()),
+		budget:    budget{limit: int64(p.Config.QueueBytes)},
+	}
+	switch p.Upstream.Host {
+	case "preserve":
+		h.preserveHost = true
+	default:
+		h.hostName = p.Upstream.Host
+	}
+	var shard atomic.Uint32
+	h.exchanges.New = func() any { return newExchange(&h.shards[shard.Add(1)%statsShards]) }
+	return h
+}
+
+// Handle answers one request. It is a fasthttp.RequestHandler.
+func (h *Handler) Handle(ctx *fasthttp.RequestCtx) {
+	x := h.begin(ctx)
+	defer h.end(x)
+	if why := x.read(); why != nil {
+		x.refuse(why)
+		return
+	}
+	h.lookup(x)
+	switch x.decision.Action {
+	case policy.Serve:
+		x.serve(x.entry)
+	case policy.ServeStale:
+		x.serve(x.entry)
+		h.submitRefresh(x)
+	case policy.Revalidate, policy.Fetch:
+		h.fetch(x)
+	case policy.Pass:
+		h.pass(x)
+	case policy.Refuse:
+		x.refuse(onlyIfCached)
+	}
+}
+
+// lookup finds the stored response that the request selects, and decides. L2 is asked only when what L1
+// has does not do.
+func (h *Handler) lookup(x *exchange) {
+	if ok, why := x.req.Usable(); !ok {
+		x.decision = policy.Decision{Action: policy.Pass, Reason: why}
+		return
+	}
+	ctx := context.Background()
+	if e, err := h.Stack.GetNear(ctx, x.key(), x); err == nil {
+		x.entry, x.source = e, tiers.L1
+	}
+	x.decision = policy.Decide(&x.req, x.entry, x.now)
+	if x.decision.Action <= policy.ServeStale || h.Stack.Far == nil || x.entry != nil && x.decision.Reason == policy.ReasonRequest {
+		return
+	}
+	e, err := h.Stack.GetFar(ctx, x.key(), x)
+	if err == nil && (x.entry == nil || e.Born > x.entry.Born) {
+		x.entry, x.source = e, tiers.L2
+		x.now = tiers.Now()
+		x.decision = policy.Decide(&x.req, x.entry, x.now)
+	}
+}
+
+// end is the one place where a request is counted and logged.
+func (h *Handler) end(x *exchange) {
+	if v := recover(); v != nil {
+		h.counters.panics.Add(1)
+		h.Log.Error("panic while answering a request", "panic", v, "stack", string(debug.Stack()))
+		x.ctx.Response.Reset()
+		x.refuse(panicked)
+	}
+	took := tiers.Now().Sub(x.begun)
+	from := tiers.None
+	if x.outcome <= Revalidated {
+		from = x.source
+	}
+	x.shard.count(x.outcome, from, took)
+	if h.Config.AccessLog {
+		h.logAccess(x, from, took)
+	}
+	x.release()
+}
+
+func (h *Handler) logAccess(x *exchange, from tiers.Source, took any) {
+	attrs := []any{
+		"method", string(x.ctx.Method()), "target", string(x.ctx.Request.Header.RequestURI()),
+		"status", x.status, "outcome", x.outcome.String(), "took", took,
+	}
+	if from != tiers.None {
+		attrs = append(attrs, "tier", from.String())
+	}
+	if x.decision.Reason != policy.ReasonNone {
+		attrs = append(attrs, "reason", x.decision.Reason.String())
+	}
+	if x.detail != nil {
+		attrs = append(attrs, "detail", x.detail.String())
+	}
+	h.Log.Info("request", attrs...)
+}
+
+// Drain makes every answer from now on the last of its connection.
+func (h *Handler) Drain() { h.draining.Store(true) }

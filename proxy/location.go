@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"bytes"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// appendMapped appends the field lines of h, with Location mapped to the client's view.
+func (x *exchange) appendMapped(h tiers.Header) {
+	if !x.h.Config.RewriteLocation || !h.Has("Location") {
+		x.out = append(x.out, h...)
+		return
+	}
+	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
+		if tiers.EqualFold(n, "Location") {
+			v = x.mapLocation(v)
+		}
+		x.out = x.out.AppendLine(n, v)
+	}
+}
+
+// mapLocation turns a reference to the upstream's own origin into one that leads through this proxy. A
+// reference to anywhere else, also to a path outside the upstream's base path, stays as it is.
+func (x *exchange) mapLocation(ref []byte) []byte {
+	up := &x.h.Upstream.URL
+	path := ref
+	absolute := true
+	switch rest, isHTTP := cutHTTPScheme(ref); {
+	case isHTTP:
+		if !bytes.HasPrefix(bytes.ToLower(ref), []byte(up.Scheme()+"://")) {
+			return ref
+		}
+		path = rest
+	case bytes.HasPrefix(ref, []byte("//")):
+		path = ref[2:]
+	case len(ref) > 0 && ref[0] == '/':
+		absolute = false
+	default:
+		return ref
+	}
+	if absolute {
+		end := bytes.IndexAny(path, "/?#")
+		if end < 0 {
+			end = len(path)
+		}
+		if !up.IsAuthority(string(path[:end])) {
+			return ref
+		}
+		path = path[end:]
+	}
+	base := up.Base()
+	if !bytes.HasPrefix(path, []byte(base)) {
+		return ref
+	}
+	path = path[len(base):]
+	if base != "" && len(path) > 0 && !bytes.ContainsRune([]byte("/?#"), rune(path[0])) {
+		return ref // /basement is not below /base
+	}
+	if len(path) == 0 || path[0] != '/' {
+		path = append([]byte("/"), path...)
+	}
+	if !absolute || len(x.host) == 0 {
+		return path
+	}
+	return append(append([]byte("http://"), x.host...), path...)
+}

@@ -1,0 +1,126 @@
+package policy
+
+import "github.com/nearside-cache/nearside/tiers"
+
+// Method is a request method's class: what a cache may do with it.
+type Method uint8
+
+// The classes. The zero Method is Unsafe: what is not known changes something.
+const (
+	Unsafe Method = iota // POST, PUT, PATCH, DELETE and methods nobody knows (RFC 9111 §4.4)
+	Get
+	Head
+	Safe // OPTIONS, TRACE, PROPFIND, REPORT, SEARCH: safe, and not cached here
+)
+
+// MethodOf returns the class of the method m. Methods are case-sensitive (RFC 9110 §9.1).
+func MethodOf(m []byte) Method {
+	switch string(m) {
+	case "GET":
+		return Get
+	case "HEAD":
+		return Head
+	case "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY":
+		return Safe
+	}
+	return Unsafe
+}
+
+// Conditions is a set of request fields that change how a stored response may be used.
+type Conditions uint16
+
+// The members of Conditions.
+const (
+	IfNoneMatch Conditions = 1 << iota
+	IfModifiedSince
+	IfMatch
+	IfUnmodifiedSince
+	IfRange
+	Range
+	Authorization
+	PragmaNoCache
+	HasCacheControl
+	Content // the request has content
+	Unkeyed // it has something that may change the answer and is not in the key
+)
+
+// Request is what the caching rules look at in a request. Make one by [Request.Reset], then Add for each
+// field line, in any order.
+type Request struct {
+	Method Method
+	Cond   Conditions
+	CC     Directives
+}
+
+// Reset makes r a request of method m without fields.
+func (r *Request) Reset(m Method) {
+	*r = Request{Method: m}
+}
+
+// Is tells whether any of the conditions in c holds.
+func (r *Request) Is(c Conditions) bool { return r.Cond&c != 0 }
+
+// Add takes in one field line. It keeps neither name nor value.
+func (r *Request) Add(name, value []byte) {
+	switch len(name) {
+	case 5:
+		r.note(name, "Range", Range)
+	case 6:
+		if tiers.EqualFold(name, "Pragma") {
+			r.pragma(value)
+		}
+	case 8:
+		r.note(name, "If-Match", IfMatch)
+		r.note(name, "If-Range", IfRange)
+	case 13:
+		switch {
+		case tiers.EqualFold(name, "Cache-Control"):
+			r.Cond |= HasCacheControl
+			r.CC.Add(value)
+		case tiers.EqualFold(name, "If-None-Match"):
+			r.Cond |= IfNoneMatch
+		case tiers.EqualFold(name, "Authorization"):
+			r.Cond |= Authorization
+		}
+	case 17:
+		r.note(name, "If-Modified-Since", IfModifiedSince)
+	case 19:
+		r.note(name, "If-Unmodified-Since", IfUnmodifiedSince)
+	}
+}
+
+func (r *Request) note(name []byte, want string, c Conditions) {
+	if tiers.EqualFold(name, want) {
+		r.Cond |= c
+	}
+}
+
+// pragma: only "no-cache" was ever defined (RFC 9111 §5.4).
+func (r *Request) pragma(value []byte) {
+	for len(value) > 0 {
+		var name []byte
+		name, _, _, _, value = nextDirective(value)
+		if tiers.EqualFold(name, "no-cache") {
+			r.Cond |= PragmaNoCache
+		}
+	}
+}
+
+// noCache: the client wants no stored response without validation (§5.2.1.4). Pragma counts only where
+// there is no Cache-Control (§5.4).
+func (r *Request) noCache() bool {
+	return r.CC.Has(DirNoCache|DirNoCacheFields) || r.Is(PragmaNoCache) && !r.Is(HasCacheControl)
+}
+
+// Usable tells whether the store is asked at all for this request, and the reason when it is not: only GET
+// and HEAD without content are answered from it, and no precondition that is the origin's to judge
+// (RFC 9111 §4.3.2) or range is.
+func (r *Request) Usable() (bool, Reason) {
+	switch {
+	case r.Method != Get && r.Method != Head:
+		return false, ReasonMethod
+	case r.Is(Content | Unkeyed | IfMatch | IfUnmodifiedSince | IfRange | Range):
+		return false, ReasonBypass
+	}
+	return true, ReasonNone
+}

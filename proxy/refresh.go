@@ -1,0 +1,168 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/upstream"
+)
+
+// refresh is the Job that fetches anew what was served stale (RFC 5861 §3). It has copies of all it needs: the
+// request it came from is long answered.
+type refresh struct {
+	h      *Handler
+	entry  *tiers.Entry // what was served
+	req    policy.Request
+	header tiers.Header
+	target []byte
+	host   []byte
+}
+
+// submitRefresh has the exchange's entry refreshed, unless that is under way.
+func (h *Handler) submitRefresh(x *exchange) {
+	if !h.inFlight.begin(x.entry) {
+		return
+	}
+	r := &refresh{
+		h: h, entry: x.entry, req: x.req,
+		header: append(tiers.Header(nil), x.header...),
+		target: append([]byte(nil), x.target.raw...),
+		host:   append([]byte(nil), x.host...),
+	}
+	r.req.Method = policy.Get
+	if h.Refreshes.Submit(r) != nil {
+		r.Drop()
+	}
+}
+
+// Drop is called in place of Execute when the pool gives the job up.
+func (r *refresh) Drop() {
+	r.h.inFlight.end(r.entry, 0)
+	r.h.counters.refreshesDropped.Add(1)
+}
+
+// refreshPause is how long a key whose refresh failed is left alone.
+const refreshPause = time.Second
+
+// Execute implements [pool.Job].
+func (r *refresh) Execute(ctx context.Context) error {
+	err := r.run(ctx)
+	if err != nil {
+		r.h.counters.refreshesFailed.Add(1)
+		r.h.inFlight.end(r.entry, refreshPause)
+		return err
+	}
+	r.h.counters.refreshesDone.Add(1)
+	r.h.inFlight.end(r.entry, 0)
+	return nil
+}
+
+func (r *refresh) run(ctx context.Context) error {
+	h := r.h
+	q := upstream.Request{
+		Context: ctx, Method: []byte("GET"), Target: r.target, Header: r.header, ClientHost: r.host,
+		Extra: h.appendVia(policy.AppendConditions(nil, r.entry), true),
+		Omit:  policy.IsCondition,
+	}
+	resp := upstream.AcquireResponse()
+	defer resp.Release()
+	t, err := h.do(&q, resp)
+	switch {
+	case err != nil:
+		h.noteFailure(err)
+		return err
+	case policy.IsError(resp.Status):
+		return errOriginFailed
+	case resp.Status == 304:
+		return r.confirm(ctx, resp, t)
+	}
+	return r.replace(ctx, resp, t)
+}
+
+// confirm stores the entry with what a 304 says of it.
+func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) error {
+	answer := policy.ReadResponse(resp.Status, resp.Header)
+	fresh := r.h.Policy.Freshened(r.entry, &answer, t)
+	if fresh == nil || !r.h.Policy.Keepable(fresh, &r.req) {
+		return r.h.Stack.Delete(ctx, r.entry.Key)
+	}
+	r.h.submitFill(fresh, 0)
+	return nil
+}
+
+// replace stores the origin's new response. One that may not be stored still ends the old one.
+func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy.Times) error {
+	h := r.h
+	e, _ := h.judge(r.entry.Key, &r.req, r.header, resp, t)
+	if e == nil {
+		return h.Stack.Delete(ctx, r.entry.Key)
+	}
+	reserved := max(0, resp.ContentLength)
+	if !h.budget.take(reserved) {
+		h.counters.fillsNoRoom.Add(1)
+		return errNoRoom
+	}
+	content := &relay{h: h, resp: resp, entry: e, kept: make([]byte, 0, reserved), reserved: reserved}
+	defer content.abandon()
+	_, err := io.Copy(io.Discard, content)
+	return err
+}
+
+var (
+	errOriginFailed = errors.New("refresh: the origin answered with a server error")
+	errNoRoom       = errors.New("refresh: POOL_QUEUE_BYTES is used up")
+)
+
+// inFlight is the set of entries that are being refreshed, or whose refresh failed a moment ago. The zero
+// inFlight is empty.
+type inFlight struct {
+	mu    sync.Mutex
+	until map[variant]tiers.Instant // when it may be tried again; never = under way
+}
+
+type variant struct {
+	key     tiers.Key
+	variant string
+}
+
+const never = tiers.Instant(1<<63 - 1)
+
+// begin adds e, and tells whether it was not there.
+func (f *inFlight) begin(e *tiers.Entry) bool {
+	v := variant{e.Key, e.Variant}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if until, there := f.until[v]; there && tiers.Now() < until {
+		return false
+	}
+	if f.until == nil {
+		f.until = map[variant]tiers.Instant{}
+	}
+	f.until[v] = never
+	return true
+}
+
+// end takes e out, after a pause.
+func (f *inFlight) end(e *tiers.Entry, pause time.Duration) {
+	v := variant{e.Key, e.Variant}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if pause == 0 {
+		delete(f.until, v)
+		return
+	}
+	f.until[v] = tiers.Now().Add(pause)
+	if len(f.until) > maxPaused {
+		now := tiers.Now()
+		maps.DeleteFunc(f.until, func(_ variant, until tiers.Instant) bool { return until <= now })
+	}
+}
+
+// maxPaused is how many keys may be remembered before those whose pause is over are forgotten.
+const maxPaused = 4096

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"bufio"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/upstream"
+)
+
+// This file is the only writer of clients' responses. Each is composed as a header block in x.out and handed
+// to fasthttp by way of its parser: so the origin's Date, the order, the spelling and the duplicates of fields survive,
+// which its setters do not keep.
+
+// serve answers with a stored response, or with 304 when the client has it already.
+func (x *exchange) serve(e *tiers.Entry) {
+	if x.decision.Action <= policy.ServeStale && x.outcome == Hit && e.TTL(x.now) <= 0 {
+		x.outcome = StaleHit
+	}
+	if x.req.Is(policy.IfNoneMatch|policy.IfModifiedSince) && policy.NotModified(&x.req, x.header, e, time.Now()) {
+		x.serveNotModified(e)
+		return
+	}
+	x.beginResponse(e.Status)
+	if e.Flags&tiers.HasLocation != 0 {
+		x.appendMapped(e.Header)
+	} else {
+		x.out = append(x.out, e.Header...)
+	}
+	x.appendAge(e)
+	x.appendLength(int64(len(e.Body)))
+	x.endResponse()
+	x.ctx.Response.SetBodyRaw(e.Body)
+	if len(e.Body) > slowBody {
+		_ = x.ctx.SetWriteDeadline(time.Now().Add(clientStall)) //nolint:errcheck // without it the write still ends
+	}
+}
+
+// A client that takes nothing for clientStall is given up. The kernel takes bodies up to slowBody at once.
+const (
+	clientStall = time.Minute
+	slowBody    = 256 << 10
+)
+
+// serveNotModified answers 304 (RFC 9110 §15.4.5).
+func (x *exchange) serveNotModified(e *tiers.Entry) {
+	x.beginResponse(fasthttp.StatusNotModified)
+	for n, v, rest := e.Header.Next(); n != nil; n, v, rest = rest.Next() {
+		if policy.StaysIn304(n) {
+			x.out = x.out.AppendLine(n, v)
+		}
+	}
+	x.appendAge(e)
+	x.endResponse()
+	x.ctx.Response.SkipBody = true
+}
+
+// relay answers with the origin's response, content and all. The relay r owns resp from here on.
+func (x *exchange) relay(resp *upstream.Response, r *relay) {
+	x.beginResponse(resp.Status)
+	x.appendMapped(resp.Header)
+	length := resp.ContentLength
+	switch {
+	case resp.Framing == upstream.None:
+		if length >= 0 && resp.Status != fasthttp.StatusNoContent {
+			x.appendLength(length)
+		}
+		x.endResponse()
+		x.ctx.Response.SkipBody = true
+		r.Close()
+		return
+	case length >= 0:
+		x.appendLength(length)
+	default:
+		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
+		length = -1
+	}
+	x.endResponse()
+	x.ctx.Response.ImmediateHeaderFlush = true
+	x.ctx.Response.SetBodyStream(r, int(length))
+}
+
+// refuse answers by this proxy's own authority.
+func (x *exchange) refuse(why *refusal) {
+	x.outcome = Refused
+	if why.reason == policy.ReasonUpstream {
+		x.outcome = Failed
+	}
+	if x.detail == nil {
+		x.detail = why.reason
+	}
+	x.beginResponse(why.status)
+	x.out = append(x.out, "Date: "...)
+	x.out = policy.AppendDate(x.out, time.Now())
+	x.out = append(x.out, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"...)
+	switch why.status {
+	case fasthttp.StatusMethodNotAllowed:
+		x.out = append(x.out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
+	case fasthttp.StatusServiceUnavailable:
+		x.out = append(x.out, "Retry-After: 1\r\n"...)
+	}
+	body := why.text
+	if body != "" {
+		body = "nearside: " + body + "\n"
+	}
+	x.appendLength(int64(len(body)))
+	x.endResponse()
+	x.ctx.Response.SetBodyString(body)
+	if why.status == fasthttp.StatusBadRequest || why.status >= 500 && x.ctx.Request.IsBodyStream() {
+		x.ctx.Response.Header.SetConnectionClose() // what follows on the connection is not to be trusted
+	}
+}
+
+func (x *exchange) beginResponse(status int) {
+	x.status = status
+	x.out = append(x.out[:0], "HTTP/1.1 "...)
+	x.out = strconv.AppendInt(x.out, int64(status), 10)
+	x.out = append(x.out, ' ')
+	x.out = append(x.out, fasthttp.StatusMessage(status)...)
+	x.out = append(x.out, "\r\n"...)
+}
+
+// appendAge appends the Age that a response from the store must have (RFC 9111 §5.1).
+func (x *exchange) appendAge(e *tiers.Entry) {
+	x.out = append(x.out, "Age: "...)
+	x.out = strconv.AppendInt(x.out, int64(e.Age(x.now)/time.Second), 10)
+	x.out = append(x.out, "\r\n"...)
+}
+
+func (x *exchange) appendLength(n int64) {
+	x.out = append(x.out, "Content-Length: "...)
+	x.out = strconv.AppendInt(x.out, n, 10)
+	x.out = append(x.out, "\r\n"...)
+}
+
+// endResponse adds what every response has and hands the block to fasthttp.
+func (x *exchange) endResponse() {
+	x.out = append(x.out, "Via: 1.1 "...)
+	x.out = append(x.out, x.h.pseudonym...)
+	x.out = append(x.out, "\r\n"...)
+	x.appendCacheStatus()
+	x.out = append(x.out, "\r\n"...)
+
+	x.block.Reset(x.out)
+	if len(x.out) > x.reader.Size() {
+		x.reader = bufio.NewReaderSize(nil, 2*len(x.out))
+	}
+	x.reader.Reset(&x.block)
+	head := &x.ctx.Response.Header
+	head.DisableNormalizing()
+	if err := head.Read(x.reader); err != nil && err != io.EOF {
+		panic("response header that cannot be sent: " + err.Error())
+	}
+	if x.h.draining.Load() {
+		head.SetConnectionClose()
+	}
+}

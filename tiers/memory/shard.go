@@ -1,0 +1,187 @@
+package memory
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// shard holds a part of the keys within its share of the bytes.
+type shard struct {
+	index  index
+	strict bool     // hits go through the lock
+	_      [64]byte // what writers change is not on the line that readers read
+
+	mu     sync.Mutex
+	policy policy
+	max    int64
+	hand   int // the bucket of the index that sweep looks at next
+	counts counts
+	_      [64]byte
+}
+
+func (s *shard) init(policy Policy, maxBytes int64) {
+	s.index.init()
+	s.max = maxBytes
+	switch policy {
+	case LRU:
+		s.strict, s.policy = true, newLRU()
+	default:
+		s.policy = newAdaptive(maxBytes)
+	}
+}
+
+func (s *shard) get(h uint64, key tiers.Key, sel tiers.Selector, now tiers.Instant) *tiers.Entry {
+	n, certain := s.index.find(h, key)
+	if !certain {
+		s.mu.Lock()
+		n, _ = s.index.find(h, key)
+		s.mu.Unlock()
+	}
+	if n == nil {
+		return nil
+	}
+	e := n.pick(sel, now)
+	if e != nil {
+		s.hit(n)
+	}
+	return e
+}
+
+func (s *shard) hit(n *node) {
+	if !s.strict {
+		n.hit()
+		return
+	}
+	s.mu.Lock()
+	if n.in != nowhere {
+		s.policy.touch(n)
+	}
+	s.mu.Unlock()
+}
+
+func (s *shard) put(h uint64, e *tiers.Entry, now tiers.Instant, maxTTL time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(now)
+	n, _ := s.index.find(h, e.Key)
+	fits := cost(e)+bookkeepingVariant <= s.max/2 && e.Expires() > now
+	switch {
+	case n == nil && fits:
+		n = s.add(h, e, now, maxTTL)
+	case n == nil:
+		return false
+	case fits:
+		s.replace(n, e, now, maxTTL)
+	default:
+		s.forget(n, &s.counts.replaced, func(old *tiers.Entry, _ tiers.Instant) bool {
+			return old.Vary == e.Vary && old.Variant == e.Variant
+		})
+		return false
+	}
+	if n == nil {
+		return false
+	}
+	s.counts.stored.Add(1)
+	for s.counts.bytes.Load() > s.max && s.evict(n, now) {
+	}
+	return true
+}
+
+// add makes a node for e, or returns nil when the policy refuses it.
+func (s *shard) add(h uint64, e *tiers.Entry, now tiers.Instant, maxTTL time.Duration) *node {
+	n := &node{hash: h}
+	n.entry.Store(e)
+	if maxTTL > 0 {
+		n.set.Store(&variants{list: []*variant{newVariant(e, now, maxTTL)}})
+	}
+	n.size = n.cost()
+	if !s.policy.add(n, s.counts.bytes.Load()+n.size > s.max) {
+		return nil
+	}
+	s.index.insert(n)
+	s.counts.entries.Add(1)
+	s.counts.bytes.Add(n.size)
+	return n
+}
+
+// replace stores e in n. That is a use of n: somebody asked for it.
+func (s *shard) replace(n *node, e *tiers.Entry, now tiers.Instant, maxTTL time.Duration) {
+	before := n.entries()
+	replaced, dropped := n.put(e, now, maxTTL, s.max/2)
+	s.counts.replaced.Add(int64(replaced))
+	s.counts.size.Add(int64(dropped))
+	s.counts.entries.Add(int64(n.entries() - before))
+	s.resize(n)
+	n.hit()
+	s.policy.touch(n)
+}
+
+// evict makes room by one node that is not keep, and tells whether there was one.
+func (s *shard) evict(keep *node, now tiers.Instant) bool {
+	n := s.policy.victim(keep, now)
+	if n == nil {
+		return false
+	}
+	reason := &s.counts.size
+	if n.dead(now) {
+		reason = &s.counts.expired
+	}
+	reason.Add(int64(n.entries()))
+	s.unlink(n)
+	return true
+}
+
+func (s *shard) delete(h uint64, key tiers.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, _ := s.index.find(h, key); n != nil {
+		s.forget(n, &s.counts.deleted, func(*tiers.Entry, tiers.Instant) bool { return true })
+	}
+}
+
+// sweep drops what is dead in one bucket, the next with each call, so that a dead entry stays for no more
+// than about as many calls as there are nodes.
+func (s *shard) sweep(now tiers.Instant) {
+	table := *s.index.table.Load()
+	if s.hand++; s.hand >= len(table) {
+		s.hand = 0
+	}
+	for n := table[s.hand].Load(); n != nil; n = n.next.Load() {
+		s.forget(n, &s.counts.expired, func(_ *tiers.Entry, dead tiers.Instant) bool { return dead <= now })
+	}
+}
+
+// forget drops the responses in n that match, for the reason that counts them, and n when none is left.
+func (s *shard) forget(n *node, reason *atomic.Int64, match func(e *tiers.Entry, dead tiers.Instant) bool) {
+	dropped, empty := n.without(match)
+	if dropped == 0 {
+		return
+	}
+	reason.Add(int64(dropped))
+	if empty {
+		s.policy.remove(n)
+		s.unlink(n)
+		return
+	}
+	s.counts.entries.Add(int64(-dropped))
+	s.resize(n)
+}
+
+// unlink makes n, which the policy forgot, unknown to readers.
+func (s *shard) unlink(n *node) {
+	s.index.remove(n)
+	s.counts.entries.Add(int64(-n.entries()))
+	s.counts.bytes.Add(-n.size)
+}
+
+// resize counts n's size anew.
+func (s *shard) resize(n *node) {
+	size := n.cost()
+	delta := size - n.size
+	n.size = size
+	s.counts.bytes.Add(delta)
+	s.policy.resized(n, delta)
+}
