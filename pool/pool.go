@@ -75,7 +75,7 @@ type Config struct {
 
 	// Workers is the number of goroutines. 0 or less means four for each of
 	// GOMAXPROCS and at least eight, as most jobs wait for a network or a disk.
-	Workers int `env:"WORKERS" envDefault:"0" min:"0" doc:"jobs that run at the same time; 0 = 4 per core, at least 8"`
+	Workers int `env:"WORKERS" envDefault:"0" default:"by cores" min:"0" doc:"jobs that run at the same time; 0 = 4 per core, at least 8"`
 
 	// Queue is how many accepted jobs may wait for a worker. 0 or less means
 	// 4096. A job passes through the queue even when a worker is idle.
@@ -246,9 +246,20 @@ func (p *Pool) Stop(ctx context.Context) error {
 	return p.err
 }
 
-// Stats returns a snapshot. It takes no lock. The counters go on while they are
-// read, so Running may be a little high in a busy pool; at rest all are exact.
-func (p *Pool) Stats() Stats {
+// Stats returns a snapshot. It takes no lock and delays nobody. Times are read
+// apart from counters, so they may be a job ahead of each other.
+func (p *Pool) Stats() (s Stats) {
+	// Jobs that ended while their counters were read look as if they still ran.
+	// More than there are workers means that it took too long: read again.
+	for range 100 {
+		if s = p.snapshot(); s.Running <= s.Workers {
+			break
+		}
+	}
+	return s
+}
+
+func (p *Pool) snapshot() Stats {
 	s := Stats{
 		Name:     p.cfg.Name,
 		Workers:  p.cfg.Workers,

@@ -330,6 +330,31 @@ func TestStopGivesUpWhenItsContextEnds(t *testing.T) {
 	})
 }
 
+// A worker that comes back while the queue is being dropped takes nothing more,
+// and the pool has not stopped before OnDrop has heard of all.
+func TestDroppedJobsDoNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(background)
+		p := pool.New(pool.Config{Workers: 1, OnDrop: func(pool.Job) { time.Sleep(time.Second) }})
+		p.Start(ctx)
+		submit(t, p, func(ctx context.Context) error { <-ctx.Done(); return nil })
+		synctest.Wait()
+		for range 10 {
+			submit(t, p, nothing)
+		}
+		began := time.Now()
+		cancel()
+		synctest.Wait()
+		if err := p.Stop(background); err != context.Canceled {
+			t.Errorf("Stop: %v", err)
+		}
+		if got := time.Since(began); got != 10*time.Second {
+			t.Errorf("stopped after %v", got)
+		}
+		check(t, p, counts{submitted: 11, done: 1, dropped: 10})
+	})
+}
+
 type number struct{ n atomic.Int64 }
 
 func (j *number) Execute(context.Context) error { j.n.Add(1); return nil }
@@ -350,35 +375,39 @@ func TestStopOfAnIdlePoolIgnoresLateDeadline(t *testing.T) {
 }
 
 func TestEndOfStartContextStopsThePool(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		type key struct{}
-		ctx, cancel := context.WithCancel(context.WithValue(background, key{}, "value"))
-		drops := 0
-		p := pool.New(pool.Config{Workers: 1, OnDrop: func(pool.Job) { drops++ }})
-		p.Start(ctx)
-		submit(t, p, func(ctx context.Context) error {
-			if ctx.Value(key{}) != "value" {
-				t.Error("jobs do not get the values of Start's context")
-			}
-			<-ctx.Done()
-			return ctx.Err()
-		})
-		synctest.Wait()
-		submit(t, p, nothing)
-		submit(t, p, nothing)
-		cancel()
-		synctest.Wait()
-		check(t, p, counts{submitted: 3, failed: 1, dropped: 2})
-		if drops != 2 {
-			t.Errorf("OnDrop called %d times", drops)
+	for range 200 { // as contexts tell those that watch them in random order
+		synctest.Test(t, endOfStartContext)
+	}
+}
+
+func endOfStartContext(t *testing.T) {
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(background, key{}, "value"))
+	drops := 0
+	p := pool.New(pool.Config{Workers: 1, OnDrop: func(pool.Job) { drops++ }})
+	p.Start(ctx)
+	submit(t, p, func(ctx context.Context) error {
+		if ctx.Value(key{}) != "value" {
+			t.Error("jobs do not get the values of Start's context")
 		}
-		if err := p.Submit(pool.JobFunc(nothing)); err != pool.ErrStopped {
-			t.Errorf("Submit: %v", err)
-		}
-		if err := p.Stop(background); err != context.Canceled {
-			t.Errorf("Stop: %v", err)
-		}
+		<-ctx.Done()
+		return ctx.Err()
 	})
+	synctest.Wait()
+	submit(t, p, nothing)
+	submit(t, p, nothing)
+	cancel()
+	synctest.Wait()
+	check(t, p, counts{submitted: 3, failed: 1, dropped: 2})
+	if drops != 2 {
+		t.Errorf("OnDrop called %d times", drops)
+	}
+	if err := p.Submit(pool.JobFunc(nothing)); err != pool.ErrStopped {
+		t.Errorf("Submit: %v", err)
+	}
+	if err := p.Stop(background); err != context.Canceled {
+		t.Errorf("Stop: %v", err)
+	}
 }
 
 func TestContextOfJobsEndsWithThePool(t *testing.T) {
@@ -462,6 +491,23 @@ func TestJobsAreForgotten(t *testing.T) {
 		}
 	}
 	stop(t, p)
+}
+
+func TestStoppedPoolsAreForgotten(t *testing.T) {
+	noLeak(t)
+	ctx, cancel := context.WithCancel(background) // one that outlives the pool
+	defer cancel()
+	p := pool.New(pool.Config{})
+	p.Start(ctx)
+	stop(t, p)
+	held := weak.Make(p)
+	deadline := time.Now().Add(5 * time.Second)
+	for held.Value() != nil {
+		if time.Now().After(deadline) {
+			t.Fatal("the context given to Start still holds the pool")
+		}
+		runtime.GC()
+	}
 }
 
 func TestZeroConfig(t *testing.T) {

@@ -182,12 +182,64 @@ func TestStatsAddUpAtEveryMoment(t *testing.T) {
 		if sum := s.Done + s.Failed + s.Panicked + s.Dropped + uint64(s.Queued) + uint64(s.Running); sum != s.Submitted {
 			t.Fatalf("sum %d: %+v", sum, s)
 		}
-		if s.Queued < 0 || s.Running < 0 {
-			t.Fatalf("negative: %+v", s)
+		if s.Queued < 0 || s.Running < 0 || s.Running > s.Workers {
+			t.Fatalf("impossible: %+v", s)
 		}
 		if s.Submitted < last.Submitted || s.Rejected < last.Rejected || s.Done < last.Done || s.Failed < last.Failed {
 			t.Fatalf("fell from %+v to %+v", last, s)
 		}
 		last = s
 	}
+}
+
+// Many submitters and many workers on a small queue: each job runs once.
+func TestNoJobIsLostOrRunTwice(t *testing.T) {
+	noLeak(t)
+	const submitters, jobs = 8, 50_000
+	p := pool.New(pool.Config{Workers: 8, Queue: 64})
+	p.Start(background)
+	counters := make([]number, submitters)
+	var users sync.WaitGroup
+	for i := range counters {
+		users.Go(func() {
+			for range jobs {
+				for p.Submit(&counters[i]) != nil {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	users.Wait()
+	stop(t, p)
+	for i := range counters {
+		if got := counters[i].n.Load(); got != jobs {
+			t.Errorf("submitter %d: %d of %d jobs", i, got, jobs)
+		}
+	}
+}
+
+// One job at a time, each at the moment when the worker is about to sleep after
+// the one before: no Submit may be overheard.
+func TestNoSubmitIsOverheard(t *testing.T) {
+	noLeak(t)
+	p := pool.New(pool.Config{Workers: 1})
+	p.Start(background)
+	job := new(number)
+	deadline := time.Now().Add(20 * time.Second)
+	for n := int64(1); n <= 200_000; n++ {
+		if err := p.Submit(job); err != nil {
+			t.Fatal(err)
+		}
+		for spins := 0; job.n.Load() < n; spins++ {
+			if spins%1024 != 1023 {
+				continue
+			}
+			if runtime.Gosched(); time.Now().After(deadline) {
+				t.Fatalf("job %d waits and nobody comes", n)
+			}
+		}
+		for range rand.IntN(100) { // the worker is on its way to sleep
+		}
+	}
+	stop(t, p)
 }

@@ -113,7 +113,7 @@ func (w *worker) panicked(value any) {
 		value = errGoexit
 	}
 	job := w.job
-	w.settle(&w.Pool.panics)
+	w.settle(&w.panics)
 	if w.cfg.OnPanic != nil {
 		w.cfg.OnPanic(job, value, debug.Stack())
 	}

@@ -10,7 +10,7 @@ import (
 // Config describes the origin. Only URL is required; the other zero values
 // are not the defaults, which stand in the envDefault tags.
 type Config struct {
-	URL            URL           `env:"UPSTREAM_URL" doc:"the API behind this cache: http://host[:port][/base], https://… or unix:///path/to.sock (required)"`
+	URL            URL           `env:"UPSTREAM_URL" required:"true" secret:"url" example:"http://api:9000" doc:"the API behind this cache: http://host[:port][/base], https://… or unix:///path/to.sock"`
 	Host           string        `env:"UPSTREAM_HOST" doc:"Host sent upstream: empty for the URL's own, preserve for the client's, or a name"`
 	Timeout        time.Duration `env:"UPSTREAM_TIMEOUT" envDefault:"30s" doc:"longest wait for a response's header, and then for each next part of its body"`
 	ConnectTimeout time.Duration `env:"UPSTREAM_CONNECT_TIMEOUT" envDefault:"2s" doc:"longest wait for a connection: for a free one, or for TCP and TLS to be established"`

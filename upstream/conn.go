@@ -28,6 +28,7 @@ type conn struct {
 
 	peek   func(fd uintptr) // peekNow, bound once so that a guard does not allocate
 	peeked error            // what it found; nil for bytes or the end of the stream
+	probe  [1]byte
 
 	used     bool        // has carried a request
 	moving   bool        // each Read may take timeout, instead of all until readBy
@@ -120,9 +121,8 @@ func (c *conn) readable() bool {
 }
 
 func (c *conn) peekNow(fd uintptr) {
-	var b [1]byte
 	for {
-		_, _, c.peeked = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		_, _, c.peeked = syscall.Recvfrom(int(fd), c.probe[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		if c.peeked != syscall.EINTR {
 			return
 		}
@@ -132,9 +132,8 @@ func (c *conn) peekNow(fd uintptr) {
 // decrypted reports whether TLS holds bytes that it took off the socket in an
 // earlier read. With the deadline in the past, Read gives out nothing else.
 func (c *conn) decrypted() bool {
-	var b [1]byte
 	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
-	_, err := c.Conn.Read(b[:])
+	_, err := c.Conn.Read(c.probe[:])
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 

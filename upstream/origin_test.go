@@ -127,7 +127,7 @@ func TestHeaderTimeoutIsNotRetried(t *testing.T) {
 		}
 	}, timeout(200*time.Millisecond))
 	wantBody(t, ask(o, get("/")), "ok") // so that the connection is a used one
-	within(t, 200*time.Millisecond, time.Second, func() { wantKind(t, ask(o, get("/hang")).err, HeaderTimeout) })
+	within(t, 200*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/hang")).err, HeaderTimeout) })
 	if s.requests.Load() != 2 || o.Stats().Retries != 0 {
 		t.Errorf("%d requests, %d retries", s.requests.Load(), o.Stats().Retries)
 	}
@@ -262,6 +262,9 @@ func TestPoisonAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	if got := o.Stats(); got.Dialed != poisonRounds {
+		t.Errorf("a connection with a surplus was used again: %+v", got)
+	}
 }
 
 func TestPoisonLater(t *testing.T) {
@@ -292,8 +295,8 @@ func TestPoisonLater(t *testing.T) {
 				}
 				<-said[i]
 			}
-			if got := o.Stats(); got.Stale != poisonRounds/parallel-1 {
-				t.Errorf("%+v", got)
+			if got := o.Stats(); got.Dialed != poisonRounds/parallel {
+				t.Errorf("a connection with a surplus was used again: %+v", got)
 			}
 		})
 	}

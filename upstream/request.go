@@ -33,8 +33,8 @@ type Request struct {
 	BodyBytes     []byte
 
 	// Context ends the exchange when it ends: Do fails with Canceled, and so
-	// does a Read of the response's body. A dial that is under way is waited
-	// for. Nil means no end; it costs nothing, another Context some allocations.
+	// does a Read of the response's body. Getting a connection is not cut
+	// short, nor is a Read of Body. Nil means no end; it costs nothing, another Context some allocations.
 	Context context.Context
 }
 

@@ -100,13 +100,13 @@ func TestSlowSteadyDownloadIsNotCut(t *testing.T) {
 				piece = "1\r\nx\r\n"
 			}
 			for range 20 {
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(60 * time.Millisecond)
 				p.say(piece)
 			}
 			if piece != "x" {
 				p.say("0\r\n\r\n")
 			}
-		}, timeout(200*time.Millisecond))
+		}, timeout(400*time.Millisecond))
 		wantBody(t, ask(o, get("/")), strings.Repeat("x", 20))
 	}
 }

@@ -43,13 +43,16 @@ func (p *peer) request() (head, body string) {
 	}
 	switch {
 	case strings.Contains(head, "Transfer-Encoding: chunked"):
-		for !strings.HasSuffix(body, "0\r\n\r\n") {
-			line, err := p.br.ReadString('\n')
-			if err != nil {
+		var chunks strings.Builder
+		for last, line := "", ""; last != "0\r\n" || line != "\r\n"; {
+			var err error
+			last = line
+			if line, err = p.br.ReadString('\n'); err != nil {
 				return "", ""
 			}
-			body += line
+			chunks.WriteString(line)
 		}
+		body = chunks.String()
 	case strings.Contains(head, "Content-Length: "):
 		_, value, _ := strings.Cut(head, "Content-Length: ")
 		value, _, _ = strings.Cut(value, "\r\n")

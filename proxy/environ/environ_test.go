@@ -79,8 +79,11 @@ type redis struct {
 // Validate repeats what a careless parser would: the URL, or pieces of it.
 func (r *redis) Validate() error {
 	var errs []error
-	if _, err := url.Parse(r.URL); err != nil {
+	u, err := url.Parse(r.URL)
+	if err != nil {
 		errs = append(errs, fmt.Errorf("REDIS_URL: %w", err))
+	} else if password, _ := u.User.Password(); strings.Contains(password, "/") {
+		errs = append(errs, fmt.Errorf("REDIS_URL: no slash allowed in %s", password))
 	}
 	if r.Mode != "" && r.URL == "" {
 		errs = append(errs, errors.New("REDIS_URL: required when REDIS_MODE is set"))
@@ -126,7 +129,8 @@ func TestValues(t *testing.T) {
 		{"UPSTREAM_TIMEOUT=1m30s", 90 * time.Second, func(c *config) any { return c.Upstream.Timeout }},
 		{"UPSTREAM_TIMEOUT=", 30 * time.Second, func(c *config) any { return c.Upstream.Timeout }},
 		{"UPSTREAM_TIMEOUT= \t", 30 * time.Second, func(c *config) any { return c.Upstream.Timeout }},
-		{"UPSTREAM_RETRY=1m", time.Minute, func(c *config) any { return c.Upstream.Retry }},
+		{"UPSTREAM_RETRY=30s", 30 * time.Second, func(c *config) any { return c.Upstream.Retry }},
+		{"POOL_WORKERS=64", 64, func(c *config) any { return c.Pool.Workers }},
 		{"UPSTREAM_MAX_CONNS=5000000000", 5_000_000_000, func(c *config) any { return c.Upstream.Conns }},
 		{"UPSTREAM_MAX_CONNS=1", 1, func(c *config) any { return c.Upstream.Conns }},
 		{"=UPSTREAM_MAX_CONNS=1", 512, func(c *config) any { return c.Upstream.Conns }},
@@ -209,6 +213,7 @@ func TestProblems(t *testing.T) {
 		{"REDIS_PASSWORD=a\x00b", `REDIS_PASSWORD="***": has a control character in it`},
 		{"REDIS_URL=redis://u:pa ss%zz@h", `REDIS_URL="redis://u:***@h": parse "redis://u:***@h": net/url: invalid userinfo`},
 		{"REDIS_URL=redis://u:long/word@h", `REDIS_URL="redis://u:***@h": parse "redis://u:***@h": invalid port ":***" after host`},
+		{"REDIS_URL=redis://u:no%2Fword@h", `REDIS_URL="redis://u:***@h": no slash allowed in ***`},
 		{"REDIS_URL=redis://u:7@h:x", `REDIS_URL="redis://u:***@h:x": parse "redis://u:***@h:x": invalid port ":x" after host`},
 		{"REDIS_URL=redis://u:q7@h:x", `REDIS_URL="redis://u:***@h:x": parse "redis://u:***@h:x": invalid port ":x" after host`},
 		{"REDIS_PASSWORD=bad", `REDIS_PASSWORD="***": "***" begins with ***`},
