@@ -64,6 +64,11 @@ fuzz: ## Fuzz each target for FUZZTIME (30s)
 		(set -x; go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")") </dev/null; \
 	done
 
+.PHONY: readme
+readme: ## Write the table of variables into README.md
+	@table=$$(mktemp); go run . -help markdown >"$$table"; \
+	sed -i -e '/<!-- variables -->/,/<!-- \/variables -->/{//!d}' -e "/<!-- variables -->/r $$table" README.md; rm -f "$$table"
+
 .PHONY: fmt
 fmt: ## Format the code
 	gofmt -s -w .

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"net"
 	"strconv"
 	"time"
 
@@ -76,13 +78,35 @@ func (x *exchange) relay(resp *upstream.Response, r *relay) {
 		return
 	case length >= 0:
 		x.appendLength(length)
+	case !x.ctx.Request.Header.IsHTTP11():
+		x.relayUntilClose(r)
+		return
 	default:
 		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
-		length = -1
 	}
 	x.endResponse()
-	x.ctx.Response.ImmediateHeaderFlush = true
+	x.ctx.Response.ImmediateHeaderFlush = length < 0 || length > smallBody // whoever waits for the header need not wait for content
 	x.ctx.Response.SetBodyStream(r, int(length))
+}
+
+// relayUntilClose answers an HTTP/1.0 client with content of unknown length: its end is the connection's
+// (RFC 9112 §6.3). fasthttp would send it in chunks, so the connection is taken from it.
+func (x *exchange) relayUntilClose(r *relay) {
+	x.out = append(x.out, "Connection: close\r\n"...)
+	x.endBlock()
+	block := bytes.Clone(x.out)
+	x.ctx.HijackSetNoResponse(true)
+	x.ctx.Hijack(func(c net.Conn) {
+		defer r.Close()
+		if _, err := c.Write(block); err != nil {
+			return
+		}
+		if _, err := io.Copy(c, r); err != nil {
+			if tcp, ok := r.conn.(*net.TCPConn); ok {
+				_ = tcp.SetLinger(0) //nolint:errcheck // the reset tells the client that content is missing
+			}
+		}
+	})
 }
 
 // refuse answers by this proxy's own authority.
@@ -138,14 +162,9 @@ func (x *exchange) appendLength(n int64) {
 	x.out = append(x.out, "\r\n"...)
 }
 
-// endResponse adds what every response has and hands the block to fasthttp.
+// endResponse ends the block and hands it to fasthttp.
 func (x *exchange) endResponse() {
-	x.out = append(x.out, "Via: 1.1 "...)
-	x.out = append(x.out, x.h.pseudonym...)
-	x.out = append(x.out, "\r\n"...)
-	x.appendCacheStatus()
-	x.out = append(x.out, "\r\n"...)
-
+	x.endBlock()
 	x.block.Reset(x.out)
 	if len(x.out) > x.reader.Size() {
 		x.reader = bufio.NewReaderSize(nil, 2*len(x.out))
@@ -159,4 +178,13 @@ func (x *exchange) endResponse() {
 	if x.h.draining.Load() {
 		head.SetConnectionClose()
 	}
+}
+
+// endBlock adds what every response has.
+func (x *exchange) endBlock() {
+	x.out = append(x.out, "Via: 1.1 "...)
+	x.out = append(x.out, x.h.pseudonym...)
+	x.out = append(x.out, "\r\n"...)
+	x.appendCacheStatus()
+	x.out = append(x.out, "\r\n"...)
 }

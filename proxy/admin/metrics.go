@@ -72,8 +72,8 @@ var (
 	poolCapacity = desc("pool_queue_capacity", "Jobs that may wait.", "pool")
 	poolRunning  = desc("pool_running", "Jobs that run.", "pool")
 	poolWorkers  = desc("pool_workers", "Jobs that can run at the same time.", "pool")
-	poolWait     = desc("pool_wait_seconds_total", "Time that jobs waited for a worker.", "pool")
-	poolRun      = desc("pool_run_seconds_total", "Time that jobs ran.", "pool")
+	poolWait     = desc("pool_wait_seconds", "How long jobs waited for a worker; one in seven is timed.", "pool")
+	poolRun      = desc("pool_run_seconds", "How long jobs ran; one in seven is timed.", "pool")
 
 	upRequests  = desc("upstream_requests_total", "Requests sent to the upstream.")
 	upResponses = desc("upstream_responses_total", "Its responses by class of status code.", "status")
@@ -140,6 +140,26 @@ func (s Sources) collectL1(out sink) {
 	out.count(l1Evictions, uint64(st.Deleted), "deleted")
 }
 
+func (s Sources) collectL2(out sink) {
+	st := s.L2.Stats()
+	for _, op := range redis.Ops() {
+		for _, result := range redis.Results() {
+			if n := st.Operations[op][result]; n > 0 {
+				out.count(l2Operations, n, op.String(), result.String())
+			}
+		}
+	}
+	open := 0.0
+	if st.Open {
+		open = 1
+	}
+	out.gauge(l2Breaker, open)
+	out.count(l2Opened, st.Opened)
+	out.count(l2RoundTrips, st.RoundTrips)
+	out.gauge(l2Conns, float64(st.Connections.Total-st.Connections.Idle), "busy")
+	out.gauge(l2Conns, float64(st.Connections.Idle), "idle")
+}
+
 func collectPool(out sink, st pool.Stats) {
 	for result, n := range map[string]uint64{
 		"submitted": st.Submitted, "rejected": st.Rejected, "done": st.Done,
@@ -151,8 +171,8 @@ func collectPool(out sink, st pool.Stats) {
 	out.gauge(poolCapacity, float64(st.Capacity), st.Name)
 	out.gauge(poolRunning, float64(st.Running), st.Name)
 	out.gauge(poolWorkers, float64(st.Workers), st.Name)
-	out.seconds(poolWait, st.TimeQueued, st.Name)
-	out.seconds(poolRun, st.TimeRun, st.Name)
+	out.mean(poolWait, st.Timed, st.TimeQueued, st.Name)
+	out.mean(poolRun, st.Timed, st.TimeRun, st.Name)
 }
 
 func (s Sources) collectUpstream(out sink) {
@@ -182,8 +202,8 @@ func (out sink) count(d *prometheus.Desc, n uint64, labels ...string) {
 	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 }
 
-func (out sink) seconds(d *prometheus.Desc, t time.Duration, labels ...string) {
-	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, t.Seconds(), labels...)
+func (out sink) mean(d *prometheus.Desc, n uint64, sum time.Duration, labels ...string) {
+	out <- prometheus.MustNewConstSummary(d, n, sum.Seconds(), nil, labels...)
 }
 
 func (out sink) gauge(d *prometheus.Desc, v float64, labels ...string) {

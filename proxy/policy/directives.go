@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
@@ -31,12 +32,14 @@ const (
 )
 
 // Directives is what the Cache-Control lines of one message say, taken together. A directive that
-// appears more than once counts in its strictest reading.
+// appears more than once counts in its strictest reading, which at any moment is one of the two that §4.2.1
+// allows: it is the first occurrence, or stale.
 type Directives struct {
 	Set Directive
 
 	// Durations of the directives in Set. An argument that is missing or is no delta-seconds (§1.2.2)
-	// reads as 0, so that what is unusable makes stale, never fresh; one that is too large saturates.
+	// reads as 0, so that what is unusable makes stale, never fresh (for min-fresh that is [Forever]); one
+	// that is too large saturates.
 	MaxAge, SMaxAge, MaxStale, MinFresh, StaleWhileRevalidate, StaleIfError time.Duration
 
 	// NoCacheNames and PrivateNames are the field names of the qualified forms (§5.2.2.4, §5.2.2.7), as
@@ -52,11 +55,9 @@ const Forever = (1 << 31) * time.Second
 
 // Add takes in one line's value.
 func (d *Directives) Add(value []byte) {
-	for len(value) > 0 {
-		var name, arg []byte
-		var hasArg, ok bool
-		name, arg, hasArg, ok, value = nextDirective(value)
-		if len(name) > 0 {
+	members := memberList{rest: value}
+	for len(members.rest) > 0 {
+		if name, arg, hasArg, ok := members.next(); len(name) > 0 {
 			d.add(name, arg, hasArg, ok)
 		}
 	}
@@ -66,7 +67,7 @@ func (d *Directives) Add(value []byte) {
 func (d *Directives) add(name, arg []byte, hasArg, ok bool) {
 	switch len(name) {
 	case 6:
-		if tiers.EqualFold(name, "public") {
+		if tiers.EqualFold(name, "public") && !hasArg { // it allows something, so no odd form of it counts
 			d.Set |= DirPublic
 		}
 	case 7:
@@ -131,7 +132,11 @@ func (d *Directives) shortest(bit Directive, to *time.Duration, arg []byte, ok b
 
 // longest keeps the largest of repeated arguments: the strictest reading of a demand.
 func (d *Directives) longest(bit Directive, to *time.Duration, arg []byte, ok bool) {
-	*to = max(*to, deltaSeconds(arg, ok))
+	v, valid := parseDelta(arg)
+	if !ok || !valid {
+		v = Forever
+	}
+	*to = max(*to, v)
 	d.Set |= bit
 }
 
@@ -147,77 +152,92 @@ func (d *Directives) maxStale(arg []byte, hasArg, ok bool) {
 	d.Set |= DirMaxStale
 }
 
-// fields takes in a directive that may be qualified by field names. Without usable names it means the
-// unqualified form, the stricter one.
+// fields takes in a directive that may be qualified by field names. Without names, or with one that is no
+// token, it means the unqualified form, the stricter one.
 func (d *Directives) fields(whole, qualified Directive, names *[]string, arg []byte, hasArg bool) {
-	n := len(*names)
-	if hasArg {
-		for len(arg) > 0 {
-			var name []byte
-			name, arg = cutComma(arg)
-			if name = tiers.TrimSpace(name); len(name) > 0 {
-				*names = append(*names, string(name))
-			}
+	bit := whole
+	for hasArg && len(arg) > 0 {
+		var name []byte
+		name, arg = cutComma(arg)
+		if name = tiers.TrimSpace(name); len(name) == 0 {
+			continue
 		}
-	}
-	if len(*names) > n {
-		d.Set |= qualified
-	} else {
-		d.Set |= whole
-	}
-}
-
-// nextDirective splits off the first member of a directive list. ok is false when the argument is neither
-// a token nor a quoted string. A comma inside a quoted string does not end the member, so that nothing
-// in there is taken for a directive.
-func nextDirective(b []byte) (name, arg []byte, hasArg, ok bool, rest []byte) {
-	i := 0
-	for i < len(b) && (b[i] == ',' || isSpace(b[i])) {
-		i++
-	}
-	b = b[i:]
-	i = 0
-	for i < len(b) && b[i] != ',' && b[i] != '=' {
-		i++
-	}
-	name = tiers.TrimSpace(b[:i])
-	spaced := len(name) != i
-	if i == len(b) || b[i] == ',' {
-		return name, nil, false, true, b[min(i+1, len(b)):]
-	}
-	arg, ok, rest = argument(b[i+1:])
-	return name, arg, true, ok && !spaced, rest
-}
-
-// argument reads what follows the equals sign, up to the comma that ends the member.
-func argument(b []byte) (arg []byte, ok bool, rest []byte) {
-	if len(b) > 0 && b[0] == '"' {
-		end, closed := quotedEnd(b)
-		arg = b[1:end]
-		after := end
-		if closed {
-			after++
+		if !isToken(name) {
+			bit = whole
+			break
 		}
-		tail, rest := cutComma(b[after:])
-		return arg, closed && len(tiers.TrimSpace(tail)) == 0, rest
+		*names = append(*names, string(name))
+		bit = qualified
 	}
-	arg, rest = cutComma(b)
-	trimmed := tiers.TrimSpace(arg)
-	ok = len(trimmed) > 0 && (len(arg) == 0 || !isSpace(arg[0]))
-	return trimmed, ok, rest
+	d.Set |= bit
 }
 
-// quotedEnd returns the index of the closing quote of the quoted string that b begins with, or of b's end.
-func quotedEnd(b []byte) (end int, closed bool) {
-	for i := 1; i < len(b); i++ {
+// memberList is a list of directives that is read from the front. A comma inside a quoted string (RFC 9110
+// §5.6.4) does not end a member, so that nothing in there is taken for a directive; a quotation mark that is
+// never closed is no more than a character, so that it hides nothing either.
+type memberList struct {
+	rest []byte
+	bare bool // such a mark was met: those behind it are not closed either
+}
+
+// next takes the first member. ok is false when the argument is neither a token nor a quoted string.
+func (l *memberList) next() (name, arg []byte, hasArg, ok bool) {
+	for len(l.rest) > 0 && (l.rest[0] == ',' || isSpace(l.rest[0])) { // empty members, RFC 9110 §5.6.1.2
+		l.rest = l.rest[1:]
+	}
+	raw, end := l.until('=')
+	name = tiers.TrimSpace(raw)
+	if end != '=' {
+		return name, nil, false, true
+	}
+	arg, ok = l.argument()
+	return name, arg, true, ok && len(name) == len(raw)
+}
+
+// argument takes what follows the equals sign. Both forms of an argument count, whatever form the directive
+// asks for (§5.2).
+func (l *memberList) argument() (arg []byte, ok bool) {
+	if end := l.quoted(0); end > 0 {
+		arg, l.rest = l.rest[1:end], l.rest[end+1:]
+		tail, _ := l.until(',')
+		return arg, len(tiers.TrimSpace(tail)) == 0
+	}
+	arg, _ = l.until(',')
+	ok = len(arg) > 0 && !isSpace(arg[0])
+	return tiers.TrimSpace(arg), ok
+}
+
+// until takes all that stands before the first stop or comma outside quoted strings, and that byte, which it
+// returns; 0 when there is neither.
+func (l *memberList) until(stop byte) (before []byte, end byte) {
+	b := l.rest
+	for i := 0; i < len(b); i++ {
+		if c := b[i]; c == ',' || c == stop {
+			l.rest = b[i+1:]
+			return b[:i], c
+		}
+		i = max(i, l.quoted(i))
+	}
+	l.rest = nil
+	return b, 0
+}
+
+// quoted returns the index of the closing mark of the quoted string that begins at rest[i], 0 when none does.
+func (l *memberList) quoted(i int) int {
+	b := l.rest
+	if l.bare || i >= len(b) || b[i] != '"' {
+		return 0
+	}
+	for i++; i < len(b); i++ {
 		switch b[i] {
 		case '\\':
 			i++
 		case '"':
-			return i, true
+			return i
 		}
 	}
-	return len(b), false
+	l.bare = true
+	return 0
 }
 
 func cutComma(b []byte) (before, after []byte) {
@@ -231,6 +251,18 @@ func cutComma(b []byte) (before, after []byte) {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
+// isToken tells whether b is a token (RFC 9110 §5.6.2).
+func isToken(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c|0x20 && c|0x20 <= 'z', strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
 // deltaSeconds reads a delta-seconds (§1.2.2).
 func deltaSeconds(b []byte, ok bool) time.Duration {
 	n, valid := parseDelta(b)
@@ -240,6 +272,7 @@ func deltaSeconds(b []byte, ok bool) time.Duration {
 	return n
 }
 
+// parseDelta reads a delta-seconds, up to [Forever].
 func parseDelta(b []byte) (time.Duration, bool) {
 	if len(b) == 0 {
 		return 0, false
@@ -253,5 +286,5 @@ func parseDelta(b []byte) (time.Duration, bool) {
 			n = n*10 + time.Duration(c-'0')
 		}
 	}
-	return min(n*time.Second, Forever), true
+	return min(n, 1<<31) * time.Second, true
 }

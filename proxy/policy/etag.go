@@ -7,17 +7,16 @@ import (
 )
 
 // etagMatch tells whether list, the value of If-None-Match, is "*" or has a member that is tag by weak
-// comparison (RFC 9110 §8.8.3.2). tag may be empty: then only "*" matches.
+// comparison (RFC 9110 §13.1.2). tag may be empty: then only "*" matches.
 func etagMatch(list, tag []byte) bool {
 	list = tiers.TrimSpace(list)
 	if len(list) == 1 && list[0] == '*' {
 		return true
 	}
-	want := opaque(tag)
 	for len(list) > 0 {
 		var member []byte
 		member, list = nextETag(list)
-		if len(want) > 0 && bytes.Equal(opaque(member), want) {
+		if len(tag) > 0 && weakMatch(member, tag) {
 			return true
 		}
 	}
@@ -27,15 +26,10 @@ func etagMatch(list, tag []byte) bool {
 // nextETag splits off the first member of a list of entity tags. Commas inside a tag do not end it. Some
 // clients send tags without quotes; such a member is taken as it stands, up to the next comma.
 func nextETag(b []byte) (tag, rest []byte) {
-	i := 0
-	for i < len(b) && (b[i] == ',' || isSpace(b[i])) {
-		i++
+	for len(b) > 0 && (b[0] == ',' || isSpace(b[0])) {
+		b = b[1:]
 	}
-	b = b[i:]
-	open := 0
-	if len(b) > 2 && b[0] == 'W' && b[1] == '/' {
-		open = 2
-	}
+	open := len(b) - len(opaque(b))
 	if open < len(b) && b[open] == '"' {
 		if end := bytes.IndexByte(b[open+1:], '"'); end >= 0 {
 			end += open + 2
@@ -46,15 +40,20 @@ func nextETag(b []byte) (tag, rest []byte) {
 	return tiers.TrimSpace(tag), rest
 }
 
-// opaque returns an entity tag without the mark of a weak one.
+// opaque returns an entity tag without the mark of a weak one, which is case-sensitive (RFC 9110 §8.8.3).
 func opaque(tag []byte) []byte {
-	if len(tag) > 2 && tag[0] == 'W' && tag[1] == '/' {
+	if len(tag) > 2 && tag[0] == 'W' && tag[1] == '/' && tag[2] == '"' {
 		return tag[2:]
 	}
 	return tag
 }
 
-// isStrong tells whether tag is a strong entity tag.
+// isStrong tells whether tag is a strong entity tag: what has no quotes is no entity tag, and not trusted as one.
 func isStrong(tag []byte) bool {
-	return len(tag) >= 2 && tag[0] == '"' && tag[len(tag)-1] == '"'
+	return len(tag) >= 2 && tag[0] == '"' && bytes.IndexByte(tag[1:], '"') == len(tag)-2
 }
+
+// weakMatch and strongMatch compare entity tags (RFC 9110 §8.8.3.2).
+func weakMatch(a, b []byte) bool { return bytes.Equal(opaque(a), opaque(b)) }
+
+func strongMatch(a, b []byte) bool { return isStrong(a) && bytes.Equal(a, b) }

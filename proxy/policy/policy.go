@@ -25,6 +25,8 @@ type Config struct {
 	HeuristicFraction    float64       `env:"HEURISTIC_FRACTION" envDefault:"0.1" min:"0" max:"1" doc:"freshness lifetime of a response that gives none, as a part of the time since its Last-Modified; 0 = off"`
 	HeuristicMaxTTL      time.Duration `env:"HEURISTIC_MAX_TTL" envDefault:"10m" min:"0s" doc:"the longest such lifetime"`
 	KeepStale            time.Duration `env:"KEEP_STALE" envDefault:"10m" min:"0s" doc:"how long a stale response with a validator is kept for revalidation"`
+	SetCookie            SetCookie     `env:"SET_COOKIE" envDefault:"explicit" doc:"what becomes of responses with Set-Cookie: explicit (stored only with public, s-maxage or a targeted field), store, or bypass (never stored)"`
+	Targets              []string      `env:"TARGETED_CACHE_CONTROL" envDefault:"Nearside-Cache-Control" doc:"response fields (RFC 9213) that replace Cache-Control and Expires, the first usable one counts; a deployment that acts as a CDN adds CDN-Cache-Control"`
 }
 
 // Reason says why a request was answered as it was, or why a response was not stored. It is at once the

@@ -97,10 +97,9 @@ func (r *Request) note(name []byte, want string, c Conditions) {
 
 // pragma: only "no-cache" was ever defined (RFC 9111 §5.4).
 func (r *Request) pragma(value []byte) {
-	for len(value) > 0 {
-		var name []byte
-		name, _, _, _, value = nextDirective(value)
-		if tiers.EqualFold(name, "no-cache") {
+	members := memberList{rest: value}
+	for len(members.rest) > 0 {
+		if name, _, _, _ := members.next(); tiers.EqualFold(name, "no-cache") {
 			r.Cond |= PragmaNoCache
 		}
 	}

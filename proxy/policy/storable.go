@@ -1,25 +1,28 @@
 package policy
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
 
-// Response is what the caching rules look at in a response. Make one by [ReadResponse].
+// Response is what the caching rules look at in a response. Make one by [Config.ReadResponse].
 type Response struct {
 	Status int
 	Header tiers.Header // end-to-end fields as they came
-	CC     Directives
+	CC     Directives   // of Cache-Control, or of the targeted field that replaces it
 
-	date, expires, modified       []byte // the first Date, Expires and Last-Modified
-	age                           []byte
-	hasDate, hasExpires           bool
-	expiresTwice                  bool
-	hasETag, hasCookie, hasTarget bool
+	date, modified, age  []byte   // the first Date and Last-Modified, and the first Age that is not empty
+	expires              [][]byte // every Expires: the earliest counts
+	hasDate, hasModified bool
+	hasETag              bool
+	hasCookie, hasTarget bool
+	targeted             bool // CC is that of a targeted field
 }
 
-// ReadResponse looks at a response's fields, once. The Response refers to h.
+// ReadResponse looks at a response's fields, once, and at no targeted field. The Response refers to h.
 func ReadResponse(status int, h tiers.Header) (r Response) {
 	r.Status, r.Header = status, h
 	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
@@ -28,25 +31,33 @@ func ReadResponse(status int, h tiers.Header) (r Response) {
 	return r
 }
 
+// ReadResponse looks at a response's fields, once. A targeted field replaces Cache-Control and Expires (RFC
+// 9213 §2.2). The Response refers to h.
+func (c *Config) ReadResponse(status int, h tiers.Header) Response {
+	r := ReadResponse(status, h)
+	if d, ok := c.targeted(h); ok {
+		r.CC, r.expires, r.targeted = d, nil, true
+	}
+	return r
+}
+
+// add takes in one field line. Of a singleton field that is repeated the first line counts, but for Expires.
 func (r *Response) add(name, value []byte) {
 	switch len(name) {
 	case 3:
-		if tiers.EqualFold(name, "Age") && r.age == nil {
+		if len(r.age) == 0 && tiers.EqualFold(name, "Age") {
 			r.age = value
 		}
 	case 4:
 		switch {
 		case tiers.EqualFold(name, "Date"):
-			if !r.hasDate {
-				r.date, r.hasDate = value, true
-			}
+			first(&r.date, &r.hasDate, value)
 		case tiers.EqualFold(name, "ETag"):
 			r.hasETag = r.hasETag || len(value) > 0
 		}
 	case 7:
 		if tiers.EqualFold(name, "Expires") {
-			r.expiresTwice = r.hasExpires && string(value) != string(r.expires)
-			r.expires, r.hasExpires = value, true
+			r.expires = append(r.expires, value)
 		}
 	case 8:
 		r.hasTarget = r.hasTarget || tiers.EqualFold(name, "Location")
@@ -57,8 +68,14 @@ func (r *Response) add(name, value []byte) {
 		case tiers.EqualFold(name, "Cache-Control"):
 			r.CC.Add(value)
 		case tiers.EqualFold(name, "Last-Modified"):
-			r.modified = value
+			first(&r.modified, &r.hasModified, value)
 		}
+	}
+}
+
+func first(to *[]byte, has *bool, value []byte) {
+	if !*has {
+		*to, *has = value, true
 	}
 }
 
@@ -66,9 +83,9 @@ func (r *Response) add(name, value []byte) {
 func (r *Response) validator() bool { return r.hasETag || len(r.modified) > 0 }
 
 // storable tells whether a shared cache may store the response to req (RFC 9111 §3): ReasonNone, or why not.
-func (r *Response) storable(req *Request) Reason {
+func (c *Config) storable(req *Request, r *Response) Reason {
 	switch {
-	case req.Method != Get, r.Status < 200, r.Status == 206, r.Status == 304:
+	case req.Method != Get, r.Status < 200, r.Status == 206, r.Status == 304: // partial and bare ones are not complete
 		return ReasonStatus
 	case req.CC.Has(DirNoStore): // §5.2.1.5
 		return ReasonNoStore
@@ -84,9 +101,9 @@ func (r *Response) storable(req *Request) Reason {
 		return ReasonPrivate
 	case req.Is(Authorization) && !r.CC.Has(DirPublic|DirMustRevalidate|DirSMaxAge): // §3.5
 		return ReasonAuthorized
-	case r.hasCookie && !r.CC.Has(DirPublic|DirSMaxAge):
+	case !c.SetCookie.allows(r): // §7.3
 		return ReasonCookie
-	case !r.explicit() && !heuristic(r.Status):
+	case !r.explicit() && !heuristic(r.Status): // §3, last item
 		return ReasonStatus
 	}
 	return ReasonNone
@@ -94,7 +111,7 @@ func (r *Response) storable(req *Request) Reason {
 
 // explicit tells whether the response itself says that it may be stored, whatever its status code.
 func (r *Response) explicit() bool {
-	return r.CC.Has(DirPublic|DirMaxAge|DirSMaxAge) || r.hasExpires
+	return r.CC.Has(DirPublic|DirMaxAge|DirSMaxAge) || len(r.expires) > 0
 }
 
 // heuristic tells whether status is heuristically cacheable (RFC 9110 §15.1). Of those, 405, 414 and 501
@@ -107,13 +124,57 @@ func heuristic(status int) bool {
 	return false
 }
 
-// understood tells whether the caching rules of status are known here (RFC 9111 §5.2.2.3).
+// understood tells whether the caching rules of status are known here, and allow storing (RFC 9111 §5.2.2.3):
+// those of RFC 9110 §15, and 451 (RFC 7725). 428, 429, 431 and 511 must not be stored (RFC 6585).
 func understood(status int) bool {
-	switch status {
-	case 200, 203, 204, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 414, 415, 421, 422, 429, 451, 500, 501, 502, 503, 504:
+	switch {
+	case 200 <= status && status <= 205, 300 <= status && status <= 303, status == 305, status == 307, status == 308,
+		400 <= status && status <= 417, status == 421, status == 422, status == 426, status == 451,
+		500 <= status && status <= 505:
 		return true
 	}
 	return false
+}
+
+// SetCookie says what becomes of a response that has a Set-Cookie field. A stored one gives the same cookie
+// to every client (RFC 9111 §7.3), so the RFC's permission to store it is not taken for granted.
+type SetCookie uint8
+
+// The values of SetCookie.
+const (
+	CookieExplicit SetCookie = iota // stored when it says public, s-maxage, or has a targeted field that allows it
+	CookieStore                     // stored like any other
+	CookieBypass                    // never stored
+)
+
+var setCookieNames = [...]string{"explicit", "store", "bypass"}
+
+// String returns the value as the configuration spells it.
+func (s SetCookie) String() string { return setCookieNames[s] }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s SetCookie) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (s *SetCookie) UnmarshalText(text []byte) error {
+	i := slices.Index(setCookieNames[:], string(text))
+	if i < 0 {
+		return errors.New("want explicit, store or bypass")
+	}
+	*s = SetCookie(i)
+	return nil
+}
+
+// allows tells whether r may be stored as far as its cookies go. A Set-Cookie that a qualified private or
+// no-cache names is not stored, so it harms nobody.
+func (s SetCookie) allows(r *Response) bool {
+	switch {
+	case !r.hasCookie || s == CookieStore:
+		return true
+	case s == CookieBypass:
+		return false
+	}
+	return r.CC.Has(DirPublic|DirSMaxAge) || r.targeted && r.explicit() || r.withheld([]byte("Set-Cookie"))
 }
 
 // Times is when a response came about.
@@ -126,7 +187,7 @@ type Times struct {
 // would be of use; else it returns nil and why. header is the request's, for Vary. The entry shares
 // nothing with r or header.
 func (c *Config) NewEntry(req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
-	if why := r.storable(req); why != ReasonNone {
+	if why := c.storable(req, r); why != ReasonNone {
 		return nil, why
 	}
 	vary, star := VaryOf(r.Header)
@@ -145,11 +206,11 @@ func (c *Config) NewEntry(req *Request, header tiers.Header, r *Response, t Time
 }
 
 // storedHeader copies the fields that are stored (§3.1): all but Age, which is made anew for each answer,
-// and those that a qualified private or no-cache names. A Date is added where the origin sent none (RFC 9110 §6.6.1).
+// and the withheld ones. A Date is added where the origin sent none (RFC 9110 §6.6.1).
 func (r *Response) storedHeader(wall time.Time) tiers.Header {
 	out := make(tiers.Header, 0, len(r.Header)+len("Date: \r\n")+len(imfFixdate))
 	for n, v, rest := r.Header.Next(); n != nil; n, v, rest = rest.Next() {
-		if !tiers.EqualFold(n, "Age") && !named(r.CC.NoCacheNames, n) && !named(r.CC.PrivateNames, n) {
+		if !tiers.EqualFold(n, "Age") && !r.withheld(n) {
 			out = out.AppendLine(n, v)
 		}
 	}
@@ -158,6 +219,11 @@ func (r *Response) storedHeader(wall time.Time) tiers.Header {
 		out = append(AppendDate(out, wall), "\r\n"...)
 	}
 	return out
+}
+
+// withheld tells whether a qualified private (§5.2.2.7) or no-cache (§5.2.2.4) names the field.
+func (r *Response) withheld(name []byte) bool {
+	return named(r.CC.NoCacheNames, name) || named(r.CC.PrivateNames, name)
 }
 
 func named(names []string, name []byte) bool {

@@ -9,7 +9,8 @@ import (
 )
 
 // VaryOf returns the fields that a response's Vary lines name (RFC 9110 §12.5.5): lower case, sorted, each
-// once, joined by commas. star is true when "*" is among them.
+// once, joined by commas. star is true when "*" is among them, or what cannot be a field's name: then no request
+// is known to match (RFC 9111 §4.1).
 func VaryOf(h tiers.Header) (vary string, star bool) {
 	var names []string
 	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
@@ -19,24 +20,36 @@ func VaryOf(h tiers.Header) (vary string, star bool) {
 		for len(v) > 0 {
 			var member []byte
 			member, v = cutComma(v)
-			if member = tiers.TrimSpace(member); len(member) > 0 {
-				names = append(names, strings.ToLower(string(member)))
+			if member = tiers.TrimSpace(member); len(member) == 0 {
+				continue
 			}
+			if string(member) == "*" || !isToken(member) {
+				return "", true
+			}
+			names = append(names, strings.ToLower(string(member)))
 		}
-	}
-	if slices.Contains(names, "*") {
-		return "", true
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ","), false
 }
 
+// varyWithin tells whether outer names every field that inner names. Both have the form of VaryOf.
+func varyWithin(inner, outer string) bool {
+	for name := range strings.SplitSeq(inner, ",") {
+		if name != "" && !slices.Contains(strings.Split(outer, ","), name) {
+			return false
+		}
+	}
+	return true
+}
+
 // AppendVariant appends, for each field that vary (as VaryOf made it) names, the value that the request's
 // header has for it. Two requests get the same bytes exactly when the fields match (RFC 9111 §4.1): lines
-// are combined, white space around members does not count, and for the fields whose syntax says so neither
+// are combined, white space that the syntax allows does not count, and for the fields whose definition says so neither
 // do order and case. An absent field is not an empty one.
 func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
 	for name := range strings.SplitSeq(vary, ",") {
+		form := formOf(name)
 		mark := len(dst)
 		dst = append(dst, '-') // absent
 		for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
@@ -48,14 +61,40 @@ func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
 			} else {
 				dst = append(dst, ',')
 			}
-			dst = appendMembers(dst, v)
+			if form == singleton {
+				dst = append(dst, v...)
+			} else {
+				dst = appendMembers(dst, v)
+			}
 		}
-		if listOfPreferences(name) && dst[mark] == '=' {
-			dst = dst[:mark+1+len(sortMembers(dst[mark+1:]))]
+		if form >= preferences && dst[mark] == '=' {
+			dst = dst[:mark+1+normalize(dst[mark+1:], form)]
 		}
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// form is what is known of a request field's syntax.
+type form uint8
+
+const (
+	list        form = iota // may be one, so white space around commas does not count
+	singleton               // is none: a comma is a character like others
+	preferences             // a list of which order, case and white space around semicolons do not count, RFC 9110 §12.5.2 to §12.5.4
+	mediaRanges             // the same, but the case of parameters' values may count, §12.5.1
+)
+
+func formOf(name string) form {
+	switch name {
+	case "accept":
+		return mediaRanges
+	case "accept-charset", "accept-encoding", "accept-language":
+		return preferences
+	case "authorization", "cookie", "from", "host", "origin", "referer", "user-agent":
+		return singleton
+	}
+	return list
 }
 
 // appendMembers appends a value without the white space around its commas, outside quoted strings.
@@ -65,12 +104,17 @@ func appendMembers(dst, v []byte) []byte {
 		c := v[i]
 		switch {
 		case quoted && c == '\\' && i+1 < len(v):
-			dst = append(dst, c, v[i+1])
+			dst = append(dst, c)
 			i++
-			continue
+			c = v[i]
 		case c == '"':
 			quoted = !quoted
-		case !quoted && isSpace(c) && besideComma(v, i):
+		case !quoted && isSpace(c):
+			end := spaceEnd(v, i)
+			if i > 0 && v[i-1] != ',' && end < len(v) && v[end] != ',' {
+				dst = append(dst, v[i:end]...)
+			}
+			i = end - 1
 			continue
 		}
 		dst = append(dst, c)
@@ -78,72 +122,133 @@ func appendMembers(dst, v []byte) []byte {
 	return dst
 }
 
-// besideComma tells whether the white space at v[i] has a comma, or v's end, on one side of it.
-func besideComma(v []byte, i int) bool {
-	l, r := i, i
-	for l >= 0 && isSpace(v[l]) {
-		l--
+// spaceEnd returns the index of the first byte from i on that is no white space, or len(v).
+func spaceEnd(v []byte, i int) int {
+	for i < len(v) && isSpace(v[i]) {
+		i++
 	}
-	for r < len(v) && isSpace(v[r]) {
-		r++
-	}
-	return l < 0 || r == len(v) || v[l] == ',' || v[r] == ','
+	return i
 }
 
-// listOfPreferences names the fields whose members are case-insensitive and unordered, and whose white
-// space around semicolons means nothing (RFC 9110 §12.5.1 to §12.5.4).
-func listOfPreferences(name string) bool {
-	switch name {
-	case "accept", "accept-charset", "accept-encoding", "accept-language":
-		return true
-	}
-	return false
-}
-
-// maxSorted is how many members are sorted; a longer list is compared as it stands.
+// maxSorted is how many members are sorted; a longer list is compared in its own order.
 const maxSorted = 32
 
-// sortMembers appends nothing: it brings the list of preferences in list into one order and spelling, in
-// place, and returns what is left of it. A list with quoted strings, which only parameters of Accept can
-// hold, is left as it is.
-func sortMembers(list []byte) []byte {
-	if bytes.IndexByte(list, '"') >= 0 {
-		return list
-	}
-	n := 0
-	for _, c := range list {
-		if !isSpace(c) {
-			list[n] = lowerByte(c)
-			n++
-		}
-	}
-	list = list[:n]
+// normalize brings a list of preferences into one order and spelling, in place, and returns its new length.
+func normalize(b []byte, f form) int {
 	var members [maxSorted][]byte
-	count := 0
-	for rest := list; len(rest) > 0; {
-		var m []byte
-		if m, rest = cutComma(rest); len(m) == 0 {
+	count, end := 0, 0
+	for rest := b; len(rest) > 0; {
+		member := rest[:memberEnd(rest)]
+		rest = rest[min(len(member)+1, len(rest)):]
+		member = member[:normalizeMember(member, f)]
+		if len(member) == 0 {
 			continue
 		}
-		if count == maxSorted {
-			return list
+		if end > 0 {
+			b[end] = ','
+			end++
 		}
-		at := count
-		for at > 0 && bytes.Compare(members[at-1], m) > 0 {
-			members[at] = members[at-1]
-			at--
+		at := end
+		end += copy(b[end:], member)
+		if count < maxSorted {
+			members[count] = b[at:end]
 		}
-		members[at] = m
 		count++
 	}
-	if count < 2 {
-		return bytes.Trim(list, ",")
+	if 1 < count && count <= maxSorted {
+		slices.SortFunc(members[:count], bytes.Compare)
+		rewrite(b, members[:count])
 	}
-	return rewrite(list, members[:count])
+	return end
+}
+
+// memberEnd returns the index of the first comma outside quoted strings, or len(b).
+func memberEnd(b []byte) int {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch {
+		case quoted && b[i] == '\\':
+			i++
+		case b[i] == '"':
+			quoted = !quoted
+		case b[i] == ',' && !quoted:
+			return i
+		}
+	}
+	return len(b)
+}
+
+// normalizeMember brings one member into one spelling, in place, and returns its new length.
+func normalizeMember(m []byte, f form) int {
+	n, quoted, value := 0, false, false
+	for i := 0; i < len(m); i++ {
+		c := m[i]
+		switch {
+		case quoted && c == '\\' && i+1 < len(m):
+			m[n] = c
+			n++
+			i++
+			c = m[i]
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case isSpace(c):
+			end := spaceEnd(m, i)
+			if n > 0 && m[n-1] != ';' && end < len(m) && m[end] != ';' {
+				n += copy(m[n:], m[i:end])
+			}
+			i = end - 1
+			continue
+		case c == ';' || c == '=':
+			value = c == '='
+		case f == preferences || !value:
+			c = lowerByte(c)
+		}
+		m[n] = c
+		n++
+	}
+	return trimWeight(m[:n])
+}
+
+// trimWeight takes what says nothing off the weight (RFC 9110 §12.4.2) at the end of a member: zeros behind the point,
+// and a weight of 1. It returns the member's new length.
+func trimWeight(m []byte) int {
+	at := bytes.LastIndex(m, []byte(";q="))
+	if at < 0 || bytes.IndexByte(m, '"') >= 0 {
+		return len(m)
+	}
+	if _, ok := weight(m[at+3:]); !ok {
+		return len(m)
+	}
+	n := len(m)
+	for n > at+4 && (m[n-1] == '0' || m[n-1] == '.') {
+		n--
+	}
+	if n == at+4 && m[at+3] == '1' {
+		return at
+	}
+	return n
+}
+
+// weight reads a qvalue, in thousandths.
+func weight(b []byte) (q int, ok bool) {
+	if len(b) == 0 || len(b) > 5 || b[0] != '0' && b[0] != '1' || len(b) > 1 && b[1] != '.' {
+		return 0, false
+	}
+	q = int(b[0]-'0') * 1000
+	scale := 100
+	for _, c := range b[min(2, len(b)):] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		q += int(c-'0') * scale
+		scale /= 10
+	}
+	return q, q <= 1000
 }
 
 // rewrite puts members, slices of list, into list in their order.
-func rewrite(list []byte, members [][]byte) []byte {
+func rewrite(list []byte, members [][]byte) {
 	var room [512]byte
 	sorted := room[:0]
 	for i, m := range members {
@@ -152,7 +257,7 @@ func rewrite(list []byte, members [][]byte) []byte {
 		}
 		sorted = append(sorted, m...)
 	}
-	return list[:copy(list, sorted)]
+	copy(list, sorted)
 }
 
 func lowerByte(c byte) byte {

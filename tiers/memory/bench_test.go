@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/memory"
@@ -135,3 +136,6 @@ func BenchmarkChurn(b *testing.B) {
 		}
 	})
 }
+
+// unsafeKey is b as a key, without a copy.
+func unsafeKey(b []byte) tiers.Key { return tiers.Key(unsafe.String(unsafe.SliceData(b), len(b))) }

@@ -17,7 +17,7 @@ type bucket [8]ghost
 type ghost struct{ hash, stamp uint32 }
 
 func newGhosts(span int64) *ghosts {
-	return &ghosts{span: span, table: make([]bucket, 8)}
+	return &ghosts{span: span, table: make([]bucket, 16)}
 }
 
 // resolution is how many steps of the stamp a span has.
@@ -35,7 +35,9 @@ func (g *ghosts) age(stamp uint32) int64 {
 	return int64((g.now()-stamp)>>1) * max(1, g.span/resolution)
 }
 
-func (g *ghosts) bucket(hash uint32) *bucket { return &g.table[int(hash)&(len(g.table)-1)] }
+func (g *ghosts) bucket(hash uint32) *bucket {
+	return &g.table[uint64(hash)*uint64(len(g.table))>>32]
+}
 
 // part is the part of a hash that ghosts keep: other bits than those that choose the shard.
 func part(h uint64) uint32 { return uint32(h >> 20) }
@@ -74,13 +76,13 @@ func (g *ghosts) take(h uint64) (age int64, ok bool) {
 	return 0, false
 }
 
-// fit makes room for n ghosts.
+// fit makes room for n ghosts, and a quarter more when it has to move them.
 func (g *ghosts) fit(n int) {
 	if n <= len(g.table)*len(bucket{}) {
 		return
 	}
 	old := g.table
-	g.table = make([]bucket, 2*len(old))
+	g.table = make([]bucket, len(old)+len(old)/4)
 	for _, b := range old {
 		for _, ghost := range b {
 			if ghost.stamp != 0 && g.age(ghost.stamp) <= g.span {

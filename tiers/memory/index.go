@@ -15,6 +15,7 @@ type index struct {
 	table atomic.Pointer[[]atomic.Pointer[node]]
 	// moves is odd while the table grows. A reader that found nothing while it changed cannot tell.
 	moves atomic.Uint32
+	_     [64]byte // what writers change is not on the line that readers read
 	count int
 }
 

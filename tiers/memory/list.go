@@ -12,6 +12,7 @@ type list struct {
 	name  segment
 	lru   *simplelru.LRU[*node, struct{}]
 	bytes int64
+	peak  int // the most nodes since lru was made
 }
 
 // segment names the list that a node is in.
@@ -23,17 +24,20 @@ const (
 	main                   // its proven ones, and all of the lru policy
 )
 
-func newList(name segment) *list {
+func newList(name segment) *list { return &list{name: name, lru: newOrder()} }
+
+func newOrder() *simplelru.LRU[*node, struct{}] {
 	lru, err := simplelru.NewLRU[*node, struct{}](math.MaxInt, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
-	return &list{name: name, lru: lru}
+	return lru
 }
 
 // push puts n in front.
 func (l *list) push(n *node) {
 	l.lru.Add(n, struct{}{})
+	l.peak = max(l.peak, l.lru.Len())
 	n.in = l.name
 	l.bytes += n.size
 }
@@ -46,6 +50,18 @@ func (l *list) remove(n *node) {
 	l.lru.Remove(n)
 	n.in = nowhere
 	l.bytes -= n.size
+	if l.peak > 1000 && l.lru.Len() < l.peak/3 {
+		l.shrink()
+	}
+}
+
+// shrink makes the list anew, because a map keeps the memory that it once needed.
+func (l *list) shrink() {
+	order := newOrder()
+	for _, n := range l.lru.Keys() { // from the oldest
+		order.Add(n, struct{}{})
+	}
+	l.lru, l.peak = order, order.Len()
 }
 
 // oldest returns the last node, nil when the list is empty.

@@ -21,7 +21,7 @@ import (
 // Config is the tier's configuration.
 type Config struct {
 	MaxBytes tiers.ByteSize `env:"L1_MAX_BYTES" envDefault:"64MiB" doc:"memory for responses kept in this process; 0 turns L1 off"`
-	MaxTTL   time.Duration  `env:"L1_MAX_TTL" doc:"the longest that a response stays in L1, whatever its own lifetime; 0 sets no limit"`
+	MaxTTL   time.Duration  `env:"L1_MAX_TTL" default:"none" doc:"the longest that a response stays in L1, whatever its own lifetime; 0 sets no limit"`
 	Policy   Policy         `env:"L1_POLICY" envDefault:"adaptive" doc:"what L1 evicts: adaptive, or lru for the strictly least recently used"`
 }
 
@@ -75,7 +75,7 @@ func (t *Tier) Get(_ context.Context, key tiers.Key, sel tiers.Selector) (*tiers
 	h := t.hash(key)
 	now := tiers.Now()
 	e := t.shard(h).get(h, key, sel, now)
-	count := &t.lookups[t.lookups.at()]
+	count := &t.lookups[t.lookups.mine()]
 	if e == nil {
 		count.misses.Add(1)
 		return nil, tiers.ErrMiss

@@ -172,7 +172,7 @@ func (n *node) entries() int {
 // bookkeeping is what a node costs beside its entry, and bookkeepingVariant what each of a set of variants
 // does: heap bytes measured, with the tables and their growth (see TestBookkeeping).
 const (
-	bookkeeping        = 192
+	bookkeeping        = 176
 	bookkeepingVariant = 48
 )
 

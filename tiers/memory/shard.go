@@ -10,9 +10,8 @@ import (
 
 // shard holds a part of the keys within its share of the bytes.
 type shard struct {
+	strict bool // hits go through the lock
 	index  index
-	strict bool     // hits go through the lock
-	_      [64]byte // what writers change is not on the line that readers read
 
 	mu     sync.Mutex
 	policy policy

@@ -49,19 +49,18 @@ type counts struct {
 	stored, size, expired, replaced, deleted atomic.Int64
 }
 
-const stripes = 64
+const stripes = 256
 
-// lookups counts hits and misses in many places, each on a cache line of its own, because two cores that
+// lookups counts hits and misses in many places, each on cache lines of its own, because two cores that
 // add to one place wait for each other.
 type lookups [stripes]struct {
 	hits, misses atomic.Int64
 	_            [112]byte
 }
 
-// at chooses a place by where the caller's stack lies: two goroutines that run at the same time have
-// different stacks, and one goroutine mostly stays on its core.
-func (l *lookups) at() int {
+// mine chooses a place by where the caller's stack lies: goroutines that run at the same time have different
+// stacks, and one goroutine mostly stays on its core.
+func (l *lookups) mine() int {
 	var here byte
-	p := uintptr(unsafe.Pointer(&here))
-	return int((p>>11 ^ p>>17) % stripes)
+	return int(uint64(uintptr(unsafe.Pointer(&here))>>10) * 0x9e3779b97f4a7c15 >> 56)
 }

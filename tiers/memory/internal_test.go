@@ -1,0 +1,109 @@
+package memory
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+func ghostOf(i int, size int64) *node {
+	return &node{hash: rand.New(rand.NewPCG(uint64(i), 1)).Uint64(), size: size}
+}
+
+func TestGhosts(t *testing.T) {
+	g := newGhosts(100_000)
+	g.fit(200)
+	for i := range 300 {
+		g.add(ghostOf(i, 1000))
+	}
+	found := 0
+	for i := range 300 {
+		age, ok := g.take(ghostOf(i, 0).hash)
+		want := int64(299-i) * 1000
+		switch {
+		case ok && want > 100_000:
+			t.Errorf("ghost %d is remembered after %d bytes", i, want)
+		case ok && age != want:
+			t.Errorf("ghost %d: age %d, want %d", i, age, want)
+		case ok:
+			found++
+		}
+		if _, ok := g.take(ghostOf(i, 0).hash); ok {
+			t.Errorf("ghost %d was taken twice", i)
+		}
+	}
+	if found < 95 {
+		t.Errorf("%d ghosts are left of 101", found)
+	}
+}
+
+// TestGhostsGoRound: stamps wrap, and what left long ago does not come back as new.
+func TestGhostsGoRound(t *testing.T) {
+	g := newGhosts(1 << 20)
+	old := ghostOf(-1, 1)
+	g.add(old)
+	g.left += 1<<31 - 1000 // a full turn but for a little
+	fresh := ghostOf(-2, 1)
+	g.add(fresh)
+	g.left += 2000
+	if age, ok := g.take(fresh.hash); !ok || age != 2000 {
+		t.Errorf("across the turn: %d, %v, want 2000", age, ok)
+	}
+	for i := range 10_000 { // all that was there is overwritten long before a turn is over
+		g.add(ghostOf(i, 1<<10))
+	}
+	if _, ok := g.take(old.hash); ok {
+		t.Error("the ghost of a turn ago came back")
+	}
+}
+
+func TestGhostsSurviveGrowth(t *testing.T) {
+	g := newGhosts(1 << 40)
+	const n = 3000
+	for i := range n {
+		g.fit(2 * i)
+		g.add(ghostOf(i, 1<<20))
+	}
+	lost := 0
+	for i := range n {
+		if _, ok := g.take(ghostOf(i, 0).hash); !ok {
+			lost++
+		}
+	}
+	if lost > n/20 {
+		t.Errorf("%d of %d are lost", lost, n)
+	}
+}
+
+func TestShardsAreLargeEnough(t *testing.T) {
+	for maxBytes, most := range map[int64]int{0: 1, 1: 1, 64 << 20: 1, 127 << 20: 1, 128 << 20: 2, 1 << 40: 1 << 10} {
+		n := shardsFor(maxBytes)
+		if n < 1 || n > most || n&(n-1) != 0 {
+			t.Errorf("%d shards for %d bytes", n, maxBytes)
+		}
+	}
+}
+
+// TestListShrinks: the order stays when the list is made anew.
+func TestListShrinks(t *testing.T) {
+	l := newList(main)
+	nodes := make([]*node, 5000)
+	for i := range nodes {
+		nodes[i] = &node{size: 1}
+		nodes[i].entry.Store(&tiers.Entry{})
+		l.push(nodes[i])
+	}
+	for _, n := range nodes[:4500] {
+		l.remove(n)
+	}
+	if l.peak >= 5000 || l.bytes != 500 || l.len() != 500 {
+		t.Errorf("peak %d, %d bytes, %d nodes", l.peak, l.bytes, l.len())
+	}
+	for _, n := range nodes[4500:] {
+		if l.oldest() != n {
+			t.Fatal("the order changed")
+		}
+		l.remove(n)
+	}
+}

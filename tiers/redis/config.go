@@ -1,0 +1,99 @@
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Config describes the Redis behind the tier. The zero URL means that there is none; the other zero values
+// are not the defaults, which stand in the envDefault tags.
+type Config struct {
+	URL          string        `env:"REDIS_URL" secret:"url" example:"redis://localhost:6379" doc:"the Redis that the fleet shares: redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path; empty turns L2 off"`
+	Mode         string        `env:"REDIS_MODE" default:"by the URL" oneof:"single|cluster|sentinel" doc:"what is at REDIS_URL; by itself a URL with ?master_name= is sentinel, one with ?addr= is cluster, any other single"`
+	PasswordFile string        `env:"REDIS_PASSWORD_FILE" doc:"file with the password, read for each new connection; instead of one in the URL"`
+	PoolSize     int           `env:"REDIS_POOL_SIZE" default:"by cores" min:"0" doc:"most connections to one Redis server"`
+	KeyPrefix    string        `env:"KEY_PREFIX" envDefault:"nearside" doc:"what all keys in Redis begin with; sidecars share what they store when they have the same"`
+	Timeout      time.Duration `env:"L2_TIMEOUT" envDefault:"50ms" min:"1ms" doc:"the most that L2 may add to one client request"`
+	MaxTTL       time.Duration `env:"L2_MAX_TTL" envDefault:"24h" min:"1ms" doc:"the longest that a response stays in L2, whatever its own lifetime"`
+}
+
+// The values of Config.Mode.
+const (
+	modeSingle   = "single"
+	modeCluster  = "cluster"
+	modeSentinel = "sentinel"
+)
+
+// Enabled tells whether there is a Redis at all.
+func (c *Config) Enabled() bool { return c.URL != "" }
+
+// Describe says for a log which Redis it is, without user and password.
+func (c *Config) Describe() string {
+	e, err := parseURL(c.URL, c.Mode)
+	if err != nil {
+		return "none"
+	}
+	return e.String()
+}
+
+// Validate reports every problem at once, joined. Each begins with the variable it is about, and none quotes
+// a password. It reads the password file, and changes nothing.
+func (c *Config) Validate() error {
+	var errs []error
+	refuse := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	if c.Enabled() {
+		e, err := parseURL(c.URL, c.Mode)
+		refuse(err != nil, "REDIS_URL: %w", err)
+		refuse(c.PasswordFile != "" && err == nil && e.password != "", "REDIS_PASSWORD_FILE: REDIS_URL has a password, too: want one of them")
+	}
+	if c.PasswordFile != "" {
+		_, err := readPassword(c.PasswordFile)
+		refuse(err != nil, "REDIS_PASSWORD_FILE: %w", err)
+	}
+	switch c.Mode {
+	case "", modeSingle, modeCluster, modeSentinel:
+	default:
+		refuse(true, "REDIS_MODE: %q: want single, cluster or sentinel", c.Mode)
+	}
+	refuse(c.PoolSize < 0, "REDIS_POOL_SIZE: \"%d\": want 1 or more, or 0 for as many as suit the cores", c.PoolSize)
+	refuse(!validPrefix(c.KeyPrefix), "KEY_PREFIX: %q: want 1 to 64 characters, without space and braces", c.KeyPrefix)
+	refuse(c.Timeout < time.Millisecond, "L2_TIMEOUT: %q: want 1ms or more, such as 50ms", c.Timeout)
+	refuse(c.MaxTTL < time.Millisecond, "L2_MAX_TTL: %q: want 1ms or more, such as 24h", c.MaxTTL)
+	return errors.Join(errs...)
+}
+
+// validPrefix refuses what would move the hash tag of the keys, or make them a nuisance to type.
+func validPrefix(prefix string) bool {
+	odd := func(r rune) bool { return r == '{' || r == '}' || !unicode.IsPrint(r) || unicode.IsSpace(r) }
+	return prefix != "" && len(prefix) <= 64 && !strings.ContainsFunc(prefix, odd)
+}
+
+// poolSize is PoolSize, or what suits the cores.
+func (c *Config) poolSize() int {
+	if c.PoolSize > 0 {
+		return c.PoolSize
+	}
+	return 10 * runtime.GOMAXPROCS(0)
+}
+
+// readPassword reads a file that holds a password and perhaps a line end.
+func readPassword(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	password := strings.TrimRight(string(text), "\r\n")
+	if password == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return password, nil
+}

@@ -1,0 +1,124 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// Op is one of the tier's operations.
+type Op uint8
+
+// The operations.
+const (
+	OpGet Op = iota
+	OpPut
+	OpDelete
+	ops
+)
+
+// String returns "get", "put" or "delete".
+func (o Op) String() string { return [...]string{"get", "put", "delete"}[o] }
+
+// Ops lists the operations.
+func Ops() []Op { return []Op{OpGet, OpPut, OpDelete} }
+
+// Result is how an operation ended.
+type Result uint8
+
+// The results. All but the first six are errors; of a Get, all but Hit are misses to its caller.
+const (
+	Hit       Result = iota // Get found the response
+	Miss                    // Get found nothing
+	Corrupt                 // Get found something that is no stored response of this version, or damaged, or never expires
+	Foreign                 // Get found a sound response under a key that is not its own
+	Done                    // Put or Delete succeeded
+	Expired                 // Put left out a response of no more use
+	Open                    // Redis was not asked: the breaker is open
+	Cancelled               // the caller gave up
+	Timeout                 // no answer in time
+	Down                    // no connection, or it broke
+	Loading                 // Redis is reading its data, or waits for its master
+	ReadOnly                // a write to a replica
+	Full                    // Redis has no memory left (OOM)
+	Auth                    // wrong or missing password, or a command that the user may not run
+	Moved                   // the cluster is incomplete or being moved
+	Failed                  // any other error
+	results
+)
+
+var resultNames = [results]string{
+	"hit", "miss", "corrupt", "foreign", "done", "expired", "open", "cancelled", "timeout", "down",
+	"loading", "read-only", "full", "auth", "moved", "failed",
+}
+
+// String returns the result in a word, in lower case.
+func (r Result) String() string { return resultNames[r] }
+
+// Results lists the results.
+func Results() []Result {
+	all := make([]Result, results)
+	for i := range all {
+		all[i] = Result(i)
+	}
+	return all
+}
+
+// Error is why an operation failed.
+type Error struct {
+	Op     Op
+	Result Result
+	Err    error // what the client library said; holds no password
+}
+
+// Error names the operation, the result and the cause.
+func (e *Error) Error() string { return fmt.Sprintf("redis: %s: %s: %v", e.Op, e.Result, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// classify says what an error of the client library means.
+func classify(ctx context.Context, err error) Result {
+	var fromRedis goredis.Error
+	var network net.Error
+	switch {
+	case errors.Is(err, context.Canceled) || ctx.Err() == context.Canceled:
+		return Cancelled
+	case goredis.IsLoadingError(err), goredis.IsMasterDownError(err):
+		return Loading
+	case goredis.IsReadOnlyError(err):
+		return ReadOnly
+	case goredis.IsOOMError(err), hasPrefix(err, "MISCONF "), goredis.IsNoReplicasError(err):
+		return Full
+	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
+		return Auth
+	case goredis.IsClusterDownError(err), goredis.IsTryAgainError(err), hasPrefix(err, "MOVED "), hasPrefix(err, "ASK "):
+		return Moved
+	case goredis.IsMaxClientsError(err):
+		return Down
+	case errors.As(err, &fromRedis):
+		return Failed
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, goredis.ErrPoolTimeout),
+		errors.As(err, &network) && network.Timeout():
+		return Timeout
+	}
+	return Down
+}
+
+func hasPrefix(err error, prefix string) bool { return strings.HasPrefix(err.Error(), prefix) }
+
+// failing tells whether a Redis that answers op like this had better not be asked for a while. A Redis that
+// refuses writes still serves reads.
+func (r Result) failing(op Op) bool {
+	switch r {
+	case Timeout, Down, Loading:
+		return true
+	case Auth:
+		return op == OpGet
+	}
+	return false
+}

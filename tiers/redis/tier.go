@@ -1,0 +1,330 @@
+// Package redis is the L2: stored responses in a Redis that a fleet of sidecars shares.
+//
+// A look-up is one round trip, also for a response with variants when the target was met before, and takes no
+// longer than [Config.Timeout] in any case. A Redis that fails is not asked any more until a probe in the background has
+// found it well again (breaker.go). What is read is a stored response only when it is whole and its own key,
+// Vary and Variant are those asked for; anything else is a miss that is counted.
+//
+// The time that a response spent in Redis is told by Redis's own clock, as the lifetime that its key was given less the
+// lifetime that is left, so that sidecars whose clocks differ agree about its age.
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// Tier is a [tiers.Tier] in Redis. Errors of its methods are [ErrOpen], [*Error] or [tiers.ErrMiss].
+type Tier struct {
+	prefix  string
+	timeout time.Duration // of a look-up
+	maxTTL  time.Duration
+
+	client   goredis.UniversalClient
+	breaker  breaker
+	counters counters
+	log      *throttle
+	hints    hints
+	cause    atomic.Pointer[Error] // of the outage, until it is logged
+
+	stop    context.CancelFunc // of the background
+	stopped chan struct{}
+}
+
+var _ tiers.Tier = (*Tier)(nil)
+
+// New returns a tier on the Redis of cfg. Redis need not be there: New makes no connection and does not
+// block. It fails when cfg is not valid. The tier owns one goroutine and the connections until Close.
+func New(cfg Config, log *slog.Logger) (*Tier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if !cfg.Enabled() {
+		return nil, errors.New("redis: REDIS_URL is empty")
+	}
+	logLibraryTo(log)
+	client, err := newClient(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	t := &Tier{
+		prefix:  cfg.KeyPrefix,
+		timeout: cfg.Timeout,
+		maxTTL:  cfg.MaxTTL,
+		client:  client,
+		log:     newThrottle(log),
+		stop:    stop,
+		stopped: make(chan struct{}),
+	}
+	t.breaker.init()
+	go t.background(ctx)
+	return t, nil
+}
+
+// background makes a first connection, and then looks after the breaker.
+func (t *Tier) background(ctx context.Context) {
+	defer close(t.stopped)
+	if err := t.probe(ctx); err != nil && ctx.Err() == nil {
+		t.log.write(slog.LevelWarn, "L2 does not answer", "error", err)
+	}
+	t.breaker.guard(ctx, t.probe, t.tellAway, func(away time.Duration) {
+		t.cause.Store(nil)
+		t.log.await(ctx, slog.LevelInfo, "L2 is back", "away_for", away.Round(time.Millisecond).String())
+	})
+}
+
+// tellAway logs why the breaker opened, once per outage and as soon as the throttle lets it.
+func (t *Tier) tellAway() {
+	cause := t.cause.Load()
+	if cause != nil && t.log.write(slog.LevelWarn, "L2 is away, and not asked until it answers", "cause", cause.Result.String(), "error", cause.Err) {
+		t.cause.Store(nil)
+	}
+}
+
+// Close ends the goroutine and closes the connections. Operations in progress fail, later ones too.
+func (t *Tier) Close() {
+	t.stop()
+	<-t.stopped
+	_ = t.client.Close() //nolint:errcheck // nothing can be done about it
+}
+
+// hurried tells whether the caller left less time than an operation may take.
+func (t *Tier) hurried(ctx context.Context) bool {
+	h, ok := ctx.(*bounded)
+	return ok && h.hurried
+}
+
+// bounded is a context with the deadline of an operation.
+type bounded struct {
+	context.Context
+	hurried bool // its deadline is the caller's
+}
+
+// bound limits ctx to d.
+func bound(ctx context.Context, d time.Duration) (*bounded, context.CancelFunc) {
+	at, ok := ctx.Deadline()
+	hurried := ok && time.Until(at) < d
+	ctx, cancel := context.WithTimeout(ctx, d)
+	return &bounded{ctx, hurried}, cancel
+}
+
+// Get returns the most recently stored response under key that sel selects, or [tiers.ErrMiss]; it is a
+// response of its own that nobody else refers to. It takes no longer than the configured timeout or ctx's
+// deadline, whichever is sooner, and next to nothing while the breaker is open.
+func (t *Tier) Get(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, error) {
+	if t.breaker.isOpen() {
+		return nil, t.finish(OpGet, Open, ErrOpen)
+	}
+	bounded, cancel := bound(ctx, t.timeout)
+	defer cancel()
+	e, result, err := t.lookup(bounded, key, sel)
+	return e, t.finish(OpGet, result, err)
+}
+
+// finish counts an operation and returns its error.
+func (t *Tier) finish(op Op, r Result, err error) error {
+	var failure *Error
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrOpen):
+		r = Open
+	case errors.As(err, &failure):
+		r = failure.Result
+	}
+	t.counters.count(op, r)
+	if err == nil && op == OpGet && r != Hit {
+		return tiers.ErrMiss
+	}
+	return err
+}
+
+// lookup reads the primary, and with it the variant that is probably wanted. When the primary is an index
+// that says otherwise, it reads the variants that the index lists.
+func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, Result, error) {
+	d := digestOf(key)
+	name := t.primary(d)
+	now := tiers.Now() // before Redis tells the time that is left: ages are rather too high than too low
+	primary, ahead := newRead(ctx, name), t.guess(ctx, d, name, sel)
+	if err := t.do(ctx, OpGet, append(primary.cmds(), ahead.cmds()...)...); err != nil {
+		return nil, 0, err
+	}
+	if !isIndex(primary.value.Val()) {
+		if ahead != nil {
+			t.hints.drop(d)
+		}
+		return primary.entry(now, wanted{key: key})
+	}
+	ix, ok := parseIndex(primary.value.Val(), key)
+	if !ok {
+		return nil, Corrupt, nil
+	}
+	t.remember(d, ix)
+	for v, variant := range ix.selects(sel) {
+		read := ahead
+		if at := variantKey(name, ix.epoch, v.id); read == nil || read.key != at {
+			now, read = tiers.Now(), newRead(ctx, at)
+			if err := t.do(ctx, OpGet, read.cmds()...); err != nil {
+				return nil, 0, err
+			}
+		}
+		if e, result, err := read.entry(now, wanted{key, v.vary, variant}); result != Miss {
+			return e, result, err
+		}
+	}
+	return nil, Miss, nil
+}
+
+// guess returns the read of the variant that is probably wanted, or nil.
+func (t *Tier) guess(ctx context.Context, d digest, name string, sel tiers.Selector) *read {
+	h := t.hints.get(d)
+	if h == nil || sel == nil {
+		return nil
+	}
+	return newRead(ctx, variantKey(name, h.epoch, variantID(h.vary, sel.Variant(h.vary))))
+}
+
+func (t *Tier) remember(d digest, ix *index) {
+	if len(ix.variants) > 0 {
+		t.hints.set(d, ix.epoch, ix.variants[0].vary)
+	}
+}
+
+// read asks for a value and the time that is left to it. The time comes first: should the value be replaced
+// between the two, it looks older than it is, and never younger.
+type read struct {
+	key   string
+	left  *goredis.IntCmd
+	value *goredis.StringCmd
+}
+
+func newRead(ctx context.Context, key string) *read {
+	return &read{key, goredis.NewIntCmd(ctx, "pttl", key), goredis.NewStringCmd(ctx, "get", key)}
+}
+
+func (r *read) cmds() []goredis.Cmder {
+	if r == nil {
+		return nil
+	}
+	return []goredis.Cmder{r.left, r.value}
+}
+
+// wanted is what the response that was asked for says of itself.
+type wanted struct {
+	key           tiers.Key
+	vary, variant string
+}
+
+// entry returns what was read, if it is what was wanted.
+func (r *read) entry(now tiers.Instant, want wanted) (*tiers.Entry, Result, error) {
+	const gone, forever = -2, -1
+	value, err := r.value.Bytes()
+	left := r.left.Val()
+	switch {
+	case errors.Is(err, goredis.Nil), left == gone:
+		return nil, Miss, nil
+	case left == forever:
+		return nil, Corrupt, nil
+	}
+	e, err := tiers.DecodeEntry(value, now, time.Duration(left)*time.Millisecond)
+	if err != nil {
+		return nil, Corrupt, nil
+	}
+	if (wanted{e.Key, e.Vary, e.Variant}) != want {
+		return nil, Foreign, nil
+	}
+	return e, Hit, nil
+}
+
+// Put stores e until it expires, or for the longest time that was configured. What is of no more use is left
+// out, without an error. It may take somewhat longer than the configured timeout, by its size.
+func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
+	if t.breaker.isOpen() {
+		return t.finish(OpPut, Open, ErrOpen)
+	}
+	now := tiers.Now()
+	ttl := min(e.Expires().Sub(now), t.maxTTL).Truncate(time.Millisecond)
+	if ttl <= 0 {
+		t.counters.count(OpPut, Expired)
+		return nil
+	}
+	if strings.ContainsRune(e.Vary, '\n') {
+		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
+	}
+	bounded, cancel := bound(ctx, t.timeout+time.Duration(e.Size())*writeTime)
+	defer cancel()
+	value := tiers.AppendEntry(make([]byte, 0, 128+e.Size()), e, now, ttl)
+	if e.Vary == "" {
+		return t.finish(OpPut, Done, t.putPrimary(bounded, e, value, ttl))
+	}
+	return t.finish(OpPut, Done, t.putVariant(bounded, e, value, ttl))
+}
+
+// writeTime is what a byte more may take: 10 MB/s.
+const writeTime = 100 * time.Nanosecond
+
+func (t *Tier) putPrimary(ctx context.Context, e *tiers.Entry, value []byte, ttl time.Duration) error {
+	d := digestOf(e.Key)
+	t.hints.drop(d)
+	return t.do(ctx, OpPut, set(ctx, t.primary(d), value, ttl))
+}
+
+// putVariant lists the variant and stores it, in one round trip when it knows the index's epoch or when
+// there is no index yet.
+func (t *Tier) putVariant(ctx context.Context, e *tiers.Entry, value []byte, ttl time.Duration) error {
+	d := digestOf(e.Key)
+	name, id := t.primary(d), variantID(e.Vary, e.Variant)
+	fresh := epoch(rand.Uint64())
+	guess := fresh
+	if h := t.hints.get(d); h != nil {
+		guess = h.epoch
+	}
+	reply := enlist(ctx, false, name, fresh, id, e, ttl)
+	err := t.do(ctx, OpPut, reply, set(ctx, variantKey(name, guess, id), value, ttl))
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply = enlist(ctx, true, name, fresh, id, e, ttl)
+		err = t.do(ctx, OpPut, reply, set(ctx, variantKey(name, guess, id), value, ttl))
+	}
+	if err != nil {
+		return err
+	}
+	text, _ := reply.Text()
+	n, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		return &Error{OpPut, Failed, err}
+	}
+	actual := epoch(n)
+	t.hints.set(d, actual, e.Vary)
+	if actual == guess {
+		return nil
+	}
+	return t.do(ctx, OpPut, set(ctx, variantKey(name, actual, id), value, ttl),
+		goredis.NewIntCmd(ctx, "unlink", variantKey(name, guess, id)))
+}
+
+func set(ctx context.Context, key string, value []byte, ttl time.Duration) *goredis.StatusCmd {
+	return goredis.NewStatusCmd(ctx, "set", key, value, "px", ttl.Milliseconds())
+}
+
+// Delete removes key with all of its variants, in one round trip: without their index they cannot be found,
+// and expire.
+func (t *Tier) Delete(ctx context.Context, key tiers.Key) error {
+	if t.breaker.isOpen() {
+		return t.finish(OpDelete, Open, ErrOpen)
+	}
+	bounded, cancel := bound(ctx, t.timeout)
+	defer cancel()
+	d := digestOf(key)
+	t.hints.drop(d)
+	return t.finish(OpDelete, Done, t.do(bounded, OpDelete, goredis.NewIntCmd(bounded, "unlink", t.primary(d))))
+}

@@ -1,0 +1,262 @@
+package redis_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/memory"
+	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/tierstest"
+)
+
+func TestContract(t *testing.T) {
+	s := start(t)
+	t.Run("tcp", func(t *testing.T) { contract(t, config(s.url())) })
+	t.Run("socket", func(t *testing.T) { contract(t, config("unix://"+s.socket())) })
+	t.Run("database", func(t *testing.T) { contract(t, config(s.url()+"/3")) })
+	t.Run("stack", func(t *testing.T) {
+		tierstest.Run(t, func(t *testing.T) tiers.Tier {
+			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.url())))}
+		})
+	})
+}
+
+// patient is cfg with more time than a busy machine takes.
+func patient(cfg redis.Config) redis.Config {
+	cfg.Timeout = 2 * time.Second
+	return cfg
+}
+
+func contract(t *testing.T, cfg redis.Config) {
+	t.Helper()
+	tierstest.Run(t, func(t *testing.T) tiers.Tier { return open(t, patient(cfg)) })
+}
+
+// TestShared: what one sidecar stores, another one finds, and ages agree.
+func TestShared(t *testing.T) {
+	s := start(t)
+	a, b := open(t, patient(config(s.url()))), open(t, patient(config("unix://"+s.socket())))
+	e := tierstest.NewEntry(tierstest.NewKey(), "x")
+	e.Born = tiers.Now().Add(-10 * time.Minute)
+	if err := a.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	got, err := b.Get(t.Context(), e.Key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tierstest.Same(t, got, e)
+	now := tiers.Now()
+	// What the way to Redis took is not counted, what the way back took is counted whole.
+	if d := got.Age(now) - e.Age(now); d < -500*time.Millisecond || d > 500*time.Millisecond {
+		t.Errorf("the ages differ by %v", d)
+	}
+	other := config(s.url())
+	other.KeyPrefix = "other"
+	if _, err := open(t, patient(other)).Get(t.Context(), e.Key, nil); !errors.Is(err, tiers.ErrMiss) {
+		t.Errorf("under another prefix: %v, want a miss", err)
+	}
+}
+
+// TestLifetime: a key lives as long as its entry is of use, but no longer than configured.
+func TestLifetime(t *testing.T) {
+	s := start(t)
+	cfg := patient(config(s.url()))
+	cfg.MaxTTL = time.Hour
+	tier := open(t, cfg)
+	for _, c := range []struct {
+		lifetime, stale, age time.Duration
+		want                 int64 // ms; 0 = not stored
+	}{
+		{time.Minute, 0, 0, 60_000},
+		{time.Minute, 0, 45 * time.Second, 15_000},
+		{time.Minute, time.Minute, 90 * time.Second, 30_000},
+		{2 * time.Hour, 0, 0, 3_600_000},
+		{time.Minute, 0, time.Minute, 0},
+		{0, 0, 0, 0},
+	} {
+		s.do("flushall")
+		e := tierstest.NewEntry(tierstest.NewKey(), "x")
+		e.Lifetime, e.Keep, e.Born = c.lifetime, c.stale, tiers.Now().Add(-c.age)
+		if err := tier.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		keys := s.keys("*")
+		if len(keys) == 0 {
+			if c.want != 0 {
+				t.Errorf("%+v: not stored", c)
+			}
+			continue
+		}
+		if left := s.do("pttl", keys[0]).(int64); left > c.want || left < c.want-2000 {
+			t.Errorf("%+v: %d ms left", c, left)
+		}
+	}
+	if n := count(tier, redis.OpPut, redis.Expired); n != 2 {
+		t.Errorf("%d puts counted as expired, want 2", n)
+	}
+}
+
+// TestRoundTrips: what each operation costs.
+func TestRoundTrips(t *testing.T) {
+	s := start(t)
+	tier := open(t, patient(config(s.url())))
+	other := open(t, patient(config(s.url())))
+	req := func(lang string) tierstest.Request { return tierstest.Request{"accept-language": lang} }
+	plain, missing, varied := tierstest.NewKey(), tierstest.NewKey(), tierstest.NewKey()
+	put := func(tier *redis.Tier, e *tiers.Entry) func() error {
+		return func() error { return tier.Put(t.Context(), e) }
+	}
+	get := func(tier *redis.Tier, key tiers.Key, lang string) func() error {
+		return func() error { _, err := tier.Get(t.Context(), key, req(lang)); return err }
+	}
+	en := tierstest.NewVariant(varied, "en", "accept-language", req("en"))
+	// The script is on the server from here on.
+	if err := tier.Put(t.Context(), tierstest.NewVariant(tierstest.NewKey(), "", "accept-language", req("en"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		tier *redis.Tier
+		do   func() error
+		want uint64
+		err  error
+	}{
+		{"miss", tier, get(tier, missing, "en"), 1, tiers.ErrMiss},
+		{"put", tier, put(tier, tierstest.NewEntry(plain, "x")), 1, nil},
+		{"hit", tier, get(tier, plain, "en"), 1, nil},
+		{"hit of another's", other, get(other, plain, "en"), 1, nil},
+		{"delete", tier, func() error { return tier.Delete(t.Context(), plain) }, 1, nil},
+		{"first variant", tier, put(tier, en), 1, nil},
+		{"second variant", tier, put(tier, tierstest.NewVariant(varied, "de", "accept-language", req("de"))), 1, nil},
+		{"hit of a variant", tier, get(tier, varied, "en"), 1, nil},
+		{"variant of an unknown target", other, get(other, varied, "de"), 2, nil},
+		{"variant of a known target", other, get(other, varied, "en"), 1, nil},
+		{"missing variant", other, get(other, varied, "fr"), 1, tiers.ErrMiss},
+		{"variant of a known target of another's", other, put(other, en), 1, nil},
+		{"delete of all variants", tier, func() error { return tier.Delete(t.Context(), varied) }, 1, nil},
+		{"variant of a deleted target", other, get(other, varied, "en"), 1, tiers.ErrMiss},
+		{"variant again", other, put(other, en), 1, nil},
+	} {
+		before := step.tier.Stats().RoundTrips
+		if err := step.do(); !errors.Is(err, step.err) {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if n := step.tier.Stats().RoundTrips - before; n != step.want {
+			t.Errorf("%s: %d round trips, want %d", step.name, n, step.want)
+		}
+	}
+}
+
+// TestReadable: redis-cli shows whose entry it is.
+func TestReadable(t *testing.T) {
+	s := start(t)
+	tier := open(t, patient(config(s.url())))
+	key := tiers.Key("GET http://origin.test/a?b")
+	if err := tier.Put(t.Context(), tierstest.NewEntry(key, "x")); err != nil {
+		t.Fatal(err)
+	}
+	name := "nearside:v1:{90e8e4d9f48b6b8d2f42ab0ba7f3a3cd}"
+	keys := s.keys("*")
+	if len(keys) != 1 || len(keys[0]) != len(name) || !strings.HasPrefix(keys[0], "nearside:v1:{") {
+		t.Fatalf("keys %q, want one like %q", keys, name)
+	}
+	if v := s.do("get", keys[0]).(string); !strings.Contains(v, string(key)) {
+		t.Errorf("%q does not contain %q", v, key)
+	}
+	if err := tier.Put(t.Context(), tierstest.NewVariant(key, "x", "accept", tierstest.Request{"accept": "a"})); err != nil {
+		t.Fatal(err)
+	}
+	if v := s.do("get", keys[0]).(string); !strings.HasPrefix(v, "NSV1 ") || !strings.HasSuffix(v, " accept\n\n"+string(key)) {
+		t.Errorf("the index is %q", v)
+	}
+}
+
+func TestPassword(t *testing.T) {
+	s := start(t, "--requirepass", "correct")
+	t.Run("in the URL", func(t *testing.T) { contract(t, config("redis://:correct@"+s.addr())) })
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("correct\n")
+	cfg := config(s.url())
+	cfg.PasswordFile = file
+	t.Run("in a file", func(t *testing.T) { contract(t, cfg) })
+
+	t.Run("that changes", func(t *testing.T) {
+		tier := open(t, patient(cfg))
+		c := s.client()
+		write("changed")
+		for _, args := range [][]any{{"auth", "correct"}, {"config", "set", "requirepass", "changed"}, {"client", "kill", "type", "normal"}} {
+			if err := c.Do(t.Context(), args...).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, 5*time.Second, "a hit with the changed password", func() bool {
+			return tier.Put(t.Context(), tierstest.NewEntry(tierstest.NewKey(), "x")) == nil
+		})
+	})
+}
+
+// TestWrongPassword: it is told apart, opens the breaker, and stands in no log.
+func TestWrongPassword(t *testing.T) {
+	s := start(t, "--requirepass", "correct")
+	const canary = "cAnArYpAsSwOrD"
+	for name, url := range map[string]string{"wrong": "redis://:" + canary + "@" + s.addr(), "none": s.url()} {
+		t.Run(name, func(t *testing.T) {
+			log := new(lines)
+			tier := openLogged(t, patient(config(url)), log)
+			var texts []string
+			for range 20 {
+				_, err := tier.Get(t.Context(), "k", nil)
+				if err == nil || errors.Is(err, tiers.ErrMiss) {
+					t.Fatalf("Get = %v", err)
+				}
+				texts = append(texts, err.Error())
+			}
+			if auth, skipped := count(tier, redis.OpGet, redis.Auth), count(tier, redis.OpGet, redis.Open); auth != 5 || skipped != 15 {
+				t.Errorf("%d auth errors, %d not asked; want 5 and 15", auth, skipped)
+			}
+			cfg := config(url)
+			if all := text(texts) + text(log.all()) + cfg.Describe(); strings.Contains(all, canary) {
+				t.Errorf("the password is in %s", all)
+			}
+		})
+	}
+}
+
+func TestACL(t *testing.T) {
+	s := start(t)
+	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+pttl", "+set", "+unlink", "+del", "+eval", "+evalsha", "+ping", "+hello")
+	s.do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+get", "+pttl", "+ping", "+hello")
+	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.addr())) })
+	t.Run("reads only", func(t *testing.T) {
+		writer, reader := open(t, patient(config(s.url()))), open(t, patient(config("redis://reader:pw@"+s.addr())))
+		e := tierstest.NewEntry(tierstest.NewKey(), "x")
+		if err := writer.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			wantResult(t, reader.Put(t.Context(), e), redis.Auth)
+		}
+		if _, err := reader.Get(t.Context(), e.Key, nil); err != nil {
+			t.Errorf("reads suffer: %v", err)
+		}
+	})
+	t.Run("other keys only", func(t *testing.T) {
+		cfg := patient(config("redis://app:pw@" + s.addr()))
+		cfg.KeyPrefix = "other"
+		tier := open(t, cfg)
+		_, err := tier.Get(t.Context(), "k", nil)
+		wantResult(t, err, redis.Auth)
+	})
+}
