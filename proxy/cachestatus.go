@@ -50,7 +50,7 @@ func (x *exchange) appendTTL() {
 }
 
 func (x *exchange) appendDetail() {
-	if x.detail != nil {
+	if x.detail != nil && x.detail != policy.ReasonNone {
 		x.out = append(x.out, "; detail="...)
 		x.out = append(x.out, x.detail.String()...)
 	}

@@ -44,7 +44,7 @@ func (h *Handler) revalidate(x *exchange) bool {
 		return true
 	}
 	defer resp.Release()
-	r := policy.ReadResponse(resp.Status, resp.Header)
+	r := h.Policy.ReadResponse(resp.Status, resp.Header)
 	fresh := h.Policy.Freshened(x.entry, &r, t)
 	if fresh == nil {
 		return false
@@ -52,7 +52,7 @@ func (h *Handler) revalidate(x *exchange) bool {
 	if !x.req.CC.Has(policy.DirNoStore) && h.Policy.Keepable(fresh, &x.req) {
 		x.stored = h.submitFill(fresh, 0)
 	}
-	x.outcome, x.entry, x.now = Revalidated, fresh, tiers.Now()
+	x.outcome, x.entry, x.now, x.aged = Revalidated, fresh, tiers.Now(), true
 	x.serve(fresh)
 	return true
 }
@@ -148,27 +148,35 @@ const smallBody = 64 << 10
 // answer passes the origin's response on and, when it may be stored, has it filled into the tiers.
 func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
 	e, why := h.judge(x.key(), &x.req, x.header, resp, t)
-	if e == nil {
-		x.entry, x.detail = nil, why
-		x.relay(resp, newRelay(x, resp))
-		return
-	}
-	x.entry, x.now = e, t.Received
-	size := max(0, resp.ContentLength)
-	if !h.budget.take(size) {
+	h.deliver(x, resp, e, why)
+}
+
+// deliver answers with the origin's response. It is stored as e, unless e is nil: then why says why not.
+func (h *Handler) deliver(x *exchange, resp *upstream.Response, e *tiers.Entry, why policy.Reason) {
+	x.entry = e
+	size := max(0, resp.ContentLength) // a chunked body tells it when it ends; 204 has none
+	if e != nil && !h.budget.take(size) {
 		h.counters.fillsNoRoom.Add(1)
-		x.detail = policy.ReasonNoRoom
-		x.relay(resp, newRelay(x, resp))
-		return
+		e, why = nil, policy.ReasonNoRoom
 	}
-	if resp.ContentLength < 0 || size > smallBody {
+	switch {
+	case e == nil:
+		x.detail = why
+		x.relay(resp, newRelay(x, resp))
+	case resp.Framing == upstream.Chunked || size > smallBody:
 		x.stored = true
 		r := newRelay(x, resp)
 		r.entry, r.reserved, r.kept = e, size, make([]byte, 0, size)
 		x.relay(resp, r)
-		return
+	default:
+		h.deliverSmall(x, resp, size)
 	}
+}
+
+// deliverSmall reads the content before it answers, by the entry that is stored.
+func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64) {
 	defer resp.Release()
+	e := x.entry
 	e.Body = make([]byte, size)
 	if _, err := io.ReadFull(resp.Body, e.Body); err != nil {
 		h.budget.give(size)
@@ -176,26 +184,39 @@ func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
 		h.fail(x, err)
 		return
 	}
-	x.stored = h.submitFill(e, size)
-	if !x.stored {
+	if x.stored = h.submitFill(e, size); !x.stored {
 		x.detail = policy.ReasonNoRoom
 	}
-	x.serve(e)
+	x.now = tiers.Now()
+	x.aged = tiers.Header(resp.Header).Has("Age")
+	if x.req.Method == policy.Get {
+		x.serve(e)
+	} else {
+		x.serveBody(e)
+	}
 }
 
 // judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its
 // body. The entry shares nothing with key, header or resp.
 func (h *Handler) judge(key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
-	switch {
-	case resp.Framing == upstream.UntilClose: // RFC 9111 §3.3, RFC 9112 §8
-		return nil, policy.ReasonIncomplete
-	case resp.ContentLength > int64(h.Config.MaxObjectBytes):
-		return nil, policy.ReasonTooLarge
+	if why := h.unfit(resp); why != policy.ReasonNone {
+		return nil, why
 	}
-	r := policy.ReadResponse(resp.Status, resp.Header)
+	r := h.Policy.ReadResponse(resp.Status, resp.Header)
 	e, why := h.Policy.NewEntry(req, header, &r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(key)))
 	}
 	return e, why
+}
+
+// unfit tells why a response is not stored whatever its fields say, or ReasonNone.
+func (h *Handler) unfit(resp *upstream.Response) policy.Reason {
+	switch {
+	case resp.Framing == upstream.UntilClose: // RFC 9111 §3.3, RFC 9112 §8
+		return policy.ReasonIncomplete
+	case resp.ContentLength > int64(h.Config.MaxObjectBytes):
+		return policy.ReasonTooLarge
+	}
+	return policy.ReasonNone
 }

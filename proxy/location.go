@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
@@ -44,7 +45,7 @@ func (x *exchange) mapLocation(ref []byte) []byte {
 		if end < 0 {
 			end = len(path)
 		}
-		if !up.IsAuthority(string(path[:end])) {
+		if !x.isUpstream(string(path[:end])) {
 			return ref
 		}
 		path = path[end:]
@@ -64,4 +65,14 @@ func (x *exchange) mapLocation(ref []byte) []byte {
 		return path
 	}
 	return append(append([]byte("http://"), x.host...), path...)
+}
+
+// isUpstream tells whether authority means the upstream: by its URL, or by the Host that it is sent.
+func (x *exchange) isUpstream(authority string) bool {
+	switch {
+	case x.h.preserveHost && strings.EqualFold(authority, string(x.host)),
+		x.h.hostName != "" && strings.EqualFold(authority, x.h.hostName):
+		return true
+	}
+	return x.h.Upstream.URL.IsAuthority(authority)
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -16,22 +17,67 @@ import (
 // unsafe request that succeeded invalidates what is stored for its target (RFC 9111 §4.4), before its client hears of it.
 func (h *Handler) pass(x *exchange) {
 	x.outcome = Passed
-	x.entry = nil
 	resp := upstream.AcquireResponse()
-	if _, err := h.ask(x, resp, nil); err != nil {
+	t, err := h.ask(x, resp, nil)
+	if err != nil {
 		resp.Release()
 		h.fail(x, err)
 		return
 	}
-	if x.req.Method == policy.Unsafe && resp.Status >= 200 && resp.Status < 400 {
-		h.invalidate(x.key())
+	switch {
+	case x.req.Method == policy.Head && x.entry != nil:
+		h.learn(x, resp, t)
+	case policy.Invalidates(x.req.Method, resp.Status):
+		h.invalidate(x, resp.Header)
+		e, why := h.judgePost(x, resp, t)
+		h.deliver(x, resp, e, why)
+		return
 	}
+	x.entry = nil
 	x.relay(resp, newRelay(x, resp))
 }
 
-// invalidate removes what is stored under key from both tiers. It waits for L2, at most L2_TIMEOUT: a client
-// that reads what it wrote must not get the old response from there.
-func (h *Handler) invalidate(key tiers.Key) {
+// learn takes in what the answer to a HEAD request says of the stored response to GET (RFC 9111 §4.3.5).
+func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
+	r := h.Policy.ReadResponse(resp.Status, resp.Header)
+	fresh := h.Policy.HeadFreshened(x.entry, &r, resp.ContentLength, t)
+	if fresh == nil {
+		return
+	}
+	get := x.req
+	get.Method = policy.Get
+	if fresh.Expires() > t.Received && h.Policy.Keepable(fresh, &get) {
+		h.submitFill(fresh, 0)
+		return
+	}
+	h.remove(x.key())
+}
+
+// judgePost makes the stored response for the answer to a POST that says it is what a GET would get (RFC 9110
+// §9.3.3), or tells why it is not stored.
+func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
+	if why := h.unfit(resp); why != policy.ReasonNone {
+		return nil, policy.ReasonNone
+	}
+	r := h.Policy.ReadResponse(resp.Status, resp.Header)
+	e, _ := h.Policy.NewEntryOfPost(x.ctx.Method(), x.key().URI(), &x.req, x.header, &r, t)
+	if e != nil {
+		e.Key = tiers.Key(strings.Clone(string(x.key())))
+	}
+	return e, policy.ReasonNone
+}
+
+// invalidate removes what is stored for the target of an unsafe request, and for the URIs of the same origin
+// that the answer names, from both tiers (RFC 9111 §4.4). It waits for L2, at most L2_TIMEOUT for each: a client that
+// reads what it wrote must not get the old response from there.
+func (h *Handler) invalidate(x *exchange, answer tiers.Header) {
+	h.remove(x.key())
+	for _, uri := range policy.Invalidated(x.key().URI(), answer) {
+		h.remove(x.keyOf(uri))
+	}
+}
+
+func (h *Handler) remove(key tiers.Key) {
 	h.counters.invalidations.Add(1)
 	if err := h.Stack.Delete(context.Background(), key); err != nil {
 		h.counters.invalidationsFailed.Add(1)

@@ -87,7 +87,7 @@ func (r *refresh) run(ctx context.Context) error {
 
 // confirm stores the entry with what a 304 says of it.
 func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) error {
-	answer := policy.ReadResponse(resp.Status, resp.Header)
+	answer := r.h.Policy.ReadResponse(resp.Status, resp.Header)
 	fresh := r.h.Policy.Freshened(r.entry, &answer, t)
 	if fresh == nil || !r.h.Policy.Keepable(fresh, &r.req) {
 		return r.h.Stack.Delete(ctx, r.entry.Key)

@@ -124,6 +124,9 @@ func (x *exchange) readField(f *framing, name, value []byte) *refusal {
 		f.coding = f.coding || tiers.EqualFold(name, "Transfer-Encoding")
 	}
 	x.req.Add(name, value)
+	if x.h.Policy.Bypasses(name) {
+		x.req.Cond |= policy.Unkeyed
+	}
 	return nil
 }
 
@@ -152,13 +155,23 @@ func nominates(value []byte) bool {
 func (x *exchange) makeKey() {
 	x.keyBuf = append(x.keyBuf[:0], x.h.keyPrefix...)
 	x.keyBuf = append(x.keyBuf, x.target.raw...)
-	if x.h.preserveHost {
-		x.keyBuf = append(x.keyBuf, ' ')
-		x.keyBuf = append(x.keyBuf, x.host...)
-	} else if x.h.hostName != "" {
-		x.keyBuf = append(x.keyBuf, ' ')
-		x.keyBuf = append(x.keyBuf, x.h.hostName...)
+	x.keyBuf = x.appendKeyHost(x.keyBuf)
+}
+
+// keyOf makes the Key that a request for uri, another target of the same upstream, would have.
+func (x *exchange) keyOf(uri string) tiers.Key {
+	return tiers.Key(x.appendKeyHost([]byte("GET " + uri)))
+}
+
+// appendKeyHost appends the Host that goes upstream, where it is not the URI's own.
+func (x *exchange) appendKeyHost(key []byte) []byte {
+	switch {
+	case x.h.preserveHost:
+		return append(append(key, ' '), x.host...)
+	case x.h.hostName != "":
+		return append(append(key, ' '), x.h.hostName...)
 	}
+	return key
 }
 
 // tokenByte tells which bytes a field name may hold (RFC 9110 §5.6.2).

@@ -28,6 +28,23 @@ func (x *exchange) serve(e *tiers.Entry) {
 		x.serveNotModified(e)
 		return
 	}
+	span, answer := policy.Span{}, policy.AnswerWhole
+	if x.req.Is(policy.Range) {
+		span, answer = x.req.Answer(x.header, e, time.Now())
+	}
+	switch answer {
+	case policy.AnswerPart:
+		x.servePart(e, span)
+	case policy.AnswerUnsatisfiable:
+		x.serveUnsatisfiable(e, span)
+	default:
+		x.serveBody(e)
+	}
+}
+
+// serveBody answers with all of the entry.
+func (x *exchange) serveBody(e *tiers.Entry) {
+	body := e.Body
 	x.beginResponse(e.Status)
 	if e.Flags&tiers.HasLocation != 0 {
 		x.appendMapped(e.Header)
@@ -35,12 +52,40 @@ func (x *exchange) serve(e *tiers.Entry) {
 		x.out = append(x.out, e.Header...)
 	}
 	x.appendAge(e)
-	x.appendLength(int64(len(e.Body)))
+	x.appendLength(int64(len(body)))
 	x.endResponse()
-	x.ctx.Response.SetBodyRaw(e.Body)
-	if len(e.Body) > slowBody {
+	x.ctx.Response.SetBodyRaw(body)
+	if len(body) > slowBody {
 		_ = x.ctx.SetWriteDeadline(time.Now().Add(clientStall)) //nolint:errcheck // without it the write still ends
 	}
+}
+
+// servePart answers with a part of the stored content (RFC 9110 §15.3.7).
+func (x *exchange) servePart(e *tiers.Entry, span policy.Span) {
+	body := policy.ContentOf(e, span)
+	x.beginResponse(fasthttp.StatusPartialContent)
+	for n, v, rest := e.Header.Next(); n != nil; n, v, rest = rest.Next() {
+		if !tiers.EqualFold(n, "Content-Range") {
+			x.out = x.out.AppendLine(n, v)
+		}
+	}
+	x.out = append(x.out, "Content-Range: "...)
+	x.out = append(policy.AppendContentRange(x.out, span), "\r\n"...)
+	x.appendAge(e)
+	x.appendLength(int64(len(body)))
+	x.endResponse()
+	x.ctx.Response.SetBodyRaw(body)
+}
+
+// serveUnsatisfiable answers 416 (RFC 9110 §15.5.17).
+func (x *exchange) serveUnsatisfiable(e *tiers.Entry, whole policy.Span) {
+	x.beginResponse(fasthttp.StatusRequestedRangeNotSatisfiable)
+	x.appendDate()
+	x.out = append(x.out, "Content-Range: "...)
+	x.out = append(policy.AppendUnsatisfied(x.out, whole.Complete), "\r\n"...)
+	x.appendAge(e)
+	x.appendLength(0)
+	x.endResponse()
 }
 
 // A client that takes nothing for clientStall is given up. The kernel takes bodies up to slowBody at once.
@@ -66,6 +111,9 @@ func (x *exchange) serveNotModified(e *tiers.Entry) {
 func (x *exchange) relay(resp *upstream.Response, r *relay) {
 	x.beginResponse(resp.Status)
 	x.appendMapped(resp.Header)
+	if !tiers.Header(resp.Header).Has("Date") { // RFC 9110 §6.6.1
+		x.appendDate()
+	}
 	length := resp.ContentLength
 	switch {
 	case resp.Framing == upstream.None:
@@ -119,9 +167,8 @@ func (x *exchange) refuse(why *refusal) {
 		x.detail = why.reason
 	}
 	x.beginResponse(why.status)
-	x.out = append(x.out, "Date: "...)
-	x.out = policy.AppendDate(x.out, time.Now())
-	x.out = append(x.out, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"...)
+	x.appendDate()
+	x.out = append(x.out, "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"...)
 	switch why.status {
 	case fasthttp.StatusMethodNotAllowed:
 		x.out = append(x.out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
@@ -149,10 +196,20 @@ func (x *exchange) beginResponse(status int) {
 	x.out = append(x.out, "\r\n"...)
 }
 
-// appendAge appends the Age that a response from the store must have (RFC 9111 §5.1).
+// appendAge appends the Age that a response from the store must have (RFC 9111 §5.1). One that the origin just
+// made has none, unless it came with one.
 func (x *exchange) appendAge(e *tiers.Entry) {
+	if (x.outcome == Miss || x.outcome == Passed) && !x.aged {
+		return
+	}
 	x.out = append(x.out, "Age: "...)
 	x.out = strconv.AppendInt(x.out, int64(e.Age(x.now)/time.Second), 10)
+	x.out = append(x.out, "\r\n"...)
+}
+
+func (x *exchange) appendDate() {
+	x.out = append(x.out, "Date: "...)
+	x.out = policy.AppendDate(x.out, time.Now())
 	x.out = append(x.out, "\r\n"...)
 }
 

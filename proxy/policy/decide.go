@@ -33,20 +33,18 @@ type Decision struct {
 // Decide says how to answer req at now, given the stored response that it selects; e is nil when there is
 // none (RFC 9111 §4).
 func Decide(req *Request, e *tiers.Entry, now tiers.Instant) Decision {
-	if ok, why := req.Usable(); !ok {
-		return Decision{Pass, why}
-	}
 	d := Decision{Fetch, ReasonURIMiss}
-	if e != nil {
+	if ok, why := req.Usable(); !ok {
+		d = Decision{Pass, why}
+	} else if e != nil {
 		d = reuse(req, e, now)
 	}
-	if d.Action > ServeStale {
-		switch {
-		case req.CC.Has(DirOnlyIfCached): // §5.2.1.7
-			d = Decision{Refuse, ReasonOnlyIfCached}
-		case req.Method == Head:
-			d.Action = Pass
-		}
+	switch {
+	case d.Action <= ServeStale:
+	case req.CC.Has(DirOnlyIfCached): // §5.2.1.7
+		return Decision{Refuse, ReasonOnlyIfCached}
+	case req.Method == Head:
+		d.Action = Pass
 	}
 	return d
 }
@@ -55,6 +53,8 @@ func Decide(req *Request, e *tiers.Entry, now tiers.Instant) Decision {
 func reuse(req *Request, e *tiers.Entry, now tiers.Instant) Decision {
 	age, ttl := e.Age(now), e.TTL(now)
 	switch {
+	case !req.held(e): // §3.3
+		return Decision{Fetch, ReasonPartial}
 	case req.noCache(): // §5.2.1.4
 		return Decision{Revalidate, ReasonRequest}
 	case e.Flags&tiers.NoCache != 0: // §5.2.2.4
@@ -66,7 +66,7 @@ func reuse(req *Request, e *tiers.Entry, now tiers.Instant) Decision {
 		return Decision{Serve, ReasonHit}
 	case e.Flags&tiers.MustRevalidate == 0 && req.CC.Has(DirMaxStale) && -ttl <= req.CC.MaxStale: // §5.2.1.2
 		return Decision{Serve, ReasonStale}
-	case -ttl < e.StaleWhileRevalidate: // RFC 5861 §3
+	case -ttl < e.StaleWhileRevalidate && !req.wantsFresh(): // RFC 5861 §3
 		return Decision{ServeStale, ReasonStale}
 	}
 	return Decision{Revalidate, ReasonStale}
@@ -75,7 +75,7 @@ func reuse(req *Request, e *tiers.Entry, now tiers.Instant) Decision {
 // StandIn tells whether e may answer req at now although the origin failed (RFC 5861 §4): because the
 // response or the operator allowed it, or the request does.
 func StandIn(req *Request, e *tiers.Entry, now tiers.Instant) bool {
-	if e == nil || e.Flags&tiers.NoCache != 0 || req.noCache() {
+	if e == nil || e.Flags&tiers.NoCache != 0 || req.noCache() || !req.held(e) {
 		return false
 	}
 	stale := -e.TTL(now)

@@ -27,6 +27,8 @@ type Config struct {
 	KeepStale            time.Duration `env:"KEEP_STALE" envDefault:"10m" min:"0s" doc:"how long a stale response with a validator is kept for revalidation"`
 	SetCookie            SetCookie     `env:"SET_COOKIE" envDefault:"explicit" doc:"what becomes of responses with Set-Cookie: explicit (stored only with public, s-maxage or a targeted field), store, or bypass (never stored)"`
 	Targets              []string      `env:"TARGETED_CACHE_CONTROL" envDefault:"Nearside-Cache-Control" doc:"response fields (RFC 9213) that replace Cache-Control and Expires, the first usable one counts; a deployment that acts as a CDN adds CDN-Cache-Control"`
+	BypassHeaders        []string      `env:"BYPASS_HEADERS" doc:"more request fields that make a request bypass the cache, because they change answers and are not in the key"`
+	VarySelect           bool          `env:"VARY_SELECT" envDefault:"false" doc:"serve a stored response in the language or coding that a request likes best, although the request differs in Accept-Language or Accept-Encoding"`
 }
 
 // Reason says why a request was answered as it was, or why a response was not stored. It is at once the
@@ -41,6 +43,7 @@ const (
 	ReasonURIMiss             // nothing stored for the target URI
 	ReasonVaryMiss            // something stored, but not for these request fields
 	ReasonRequest             // the request's own directives ask for it
+	ReasonPartial             // stored, but a part that does not hold what is asked for
 	ReasonStale               // stored, but stale
 	ReasonHit                 // served from the store
 	ReasonOnlyIfCached        // the client wanted no forwarding, §5.2.1.7
@@ -62,7 +65,7 @@ const (
 )
 
 var reasonNames = [reasonsLength]string{
-	"", "bypass", "method", "uri-miss", "vary-miss", "request", "stale",
+	"", "bypass", "method", "uri-miss", "vary-miss", "request", "partial", "stale",
 	"hit", "only-if-cached", "no-store", "private", "authorization", "vary-star", "status", "no-freshness",
 	"set-cookie", "incomplete", "too-large", "no-room", "stale-if-error", "malformed", "loop", "upstream",
 }

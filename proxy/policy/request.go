@@ -36,7 +36,8 @@ const (
 	IfMatch
 	IfUnmodifiedSince
 	IfRange
-	Range
+	Range  // one range of bytes
+	Ranges // several ranges, or another unit
 	Authorization
 	PragmaNoCache
 	HasCacheControl
@@ -50,6 +51,7 @@ type Request struct {
 	Method Method
 	Cond   Conditions
 	CC     Directives
+	Asked  ByteRange // has a meaning with the condition Range
 }
 
 // Reset makes r a request of method m without fields.
@@ -62,9 +64,15 @@ func (r *Request) Is(c Conditions) bool { return r.Cond&c != 0 }
 
 // Add takes in one field line. It keeps neither name nor value.
 func (r *Request) Add(name, value []byte) {
+	if isUnkeyed(name) {
+		r.Cond |= Unkeyed
+		return
+	}
 	switch len(name) {
 	case 5:
-		r.note(name, "Range", Range)
+		if tiers.EqualFold(name, "Range") {
+			r.addRange(value)
+		}
 	case 6:
 		if tiers.EqualFold(name, "Pragma") {
 			r.pragma(value)
@@ -86,6 +94,18 @@ func (r *Request) Add(name, value []byte) {
 		r.note(name, "If-Modified-Since", IfModifiedSince)
 	case 19:
 		r.note(name, "If-Unmodified-Since", IfUnmodifiedSince)
+	}
+}
+
+// addRange: an invalid Range is as good as none (RFC 9110 §14.2), and two lines are no single range.
+func (r *Request) addRange(value []byte) {
+	asked, form := ParseRange(value)
+	switch {
+	case form == RangeForeign || r.Is(Range|Ranges):
+		r.Cond = r.Cond&^Range | Ranges
+	case form == RangeSingle:
+		r.Asked = asked
+		r.Cond |= Range
 	}
 }
 
@@ -111,15 +131,37 @@ func (r *Request) noCache() bool {
 	return r.CC.Has(DirNoCache|DirNoCacheFields) || r.Is(PragmaNoCache) && !r.Is(HasCacheControl)
 }
 
+// wantsFresh: a client that gives a max-age, and no max-stale, does not wish for a stale response (§5.2.1.1).
+func (r *Request) wantsFresh() bool {
+	return r.CC.Has(DirMaxAge) && !r.CC.Has(DirMaxStale)
+}
+
 // Usable tells whether the store is asked at all for this request, and the reason when it is not: only GET
 // and HEAD without content are answered from it, and no precondition that is the origin's to judge
-// (RFC 9111 §4.3.2) or range is.
+// (RFC 9111 §4.3.2). To HEAD a range means nothing (RFC 9110 §14.2).
 func (r *Request) Usable() (bool, Reason) {
 	switch {
 	case r.Method != Get && r.Method != Head:
 		return false, ReasonMethod
-	case r.Is(Content | Unkeyed | IfMatch | IfUnmodifiedSince | IfRange | Range):
+	case r.Is(Content | Unkeyed | IfMatch | IfUnmodifiedSince), r.Method == Get && r.Is(Ranges):
 		return false, ReasonBypass
 	}
 	return true, ReasonNone
+}
+
+// held tells whether e holds what the request asks for: a part answers for its ranges only (RFC 9111 §3.3). Whether
+// If-Range is true is not known here, so a part does not answer where it is asked.
+func (r *Request) held(e *tiers.Entry) bool {
+	if e.Status != 206 {
+		return true
+	}
+	if r.Method == Head || !r.Is(Range) || r.Is(IfRange) {
+		return false
+	}
+	own, ok := StoredSpan(e)
+	if !ok {
+		return false
+	}
+	s, ok := r.Asked.within(own)
+	return ok && s.Len() > 0
 }

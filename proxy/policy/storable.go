@@ -85,7 +85,7 @@ func (r *Response) validator() bool { return r.hasETag || len(r.modified) > 0 }
 // storable tells whether a shared cache may store the response to req (RFC 9111 §3): ReasonNone, or why not.
 func (c *Config) storable(req *Request, r *Response) Reason {
 	switch {
-	case req.Method != Get, r.Status < 200, r.Status == 206, r.Status == 304: // partial and bare ones are not complete
+	case req.Method != Get, r.Status < 200, r.Status == 304: // §3, first items; a 304 only freshens
 		return ReasonStatus
 	case req.CC.Has(DirNoStore): // §5.2.1.5
 		return ReasonNoStore
@@ -118,7 +118,7 @@ func (r *Response) explicit() bool {
 // are left out: a request's size or form provokes them, and one client's must not be everybody's answer.
 func heuristic(status int) bool {
 	switch status {
-	case 200, 203, 204, 300, 301, 308, 404, 410:
+	case 200, 203, 204, 206, 300, 301, 308, 404, 410:
 		return true
 	}
 	return false
@@ -128,7 +128,7 @@ func heuristic(status int) bool {
 // those of RFC 9110 §15, and 451 (RFC 7725). 428, 429, 431 and 511 must not be stored (RFC 6585).
 func understood(status int) bool {
 	switch {
-	case 200 <= status && status <= 205, 300 <= status && status <= 303, status == 305, status == 307, status == 308,
+	case 200 <= status && status <= 206, 300 <= status && status <= 303, status == 305, status == 307, status == 308,
 		400 <= status && status <= 417, status == 421, status == 422, status == 426, status == 451,
 		500 <= status && status <= 505:
 		return true
@@ -187,6 +187,13 @@ type Times struct {
 // would be of use; else it returns nil and why. header is the request's, for Vary. The entry shares
 // nothing with r or header.
 func (c *Config) NewEntry(req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
+	if r.Status == 206 { // §3.3: not complete, see NewPart
+		return nil, ReasonStatus
+	}
+	return c.newEntry(req, header, r, t)
+}
+
+func (c *Config) newEntry(req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
 	if why := c.storable(req, r); why != ReasonNone {
 		return nil, why
 	}

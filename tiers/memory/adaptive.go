@@ -4,15 +4,17 @@ import "github.com/nearside-cache/nearside/tiers"
 
 // adaptive keeps two segments, each in the order in which nodes came, as S3-FIFO and 2Q do:
 //
-//   - New nodes enter small. One that reaches its end with enough hits moves to main, one with few goes
-//     round again, and one with none leaves.
+//   - New nodes enter small. One that reaches its end with enough hits moves to main; the others leave, but
+//     those with a hit or two may go round once more while that pays.
 //   - Nodes go round in main as long as they are hit.
 //   - A node that returns soon after it left small enters main at once.
 //
-// How the room is divided follows from what both segments lost lately. Of the nodes that just left small,
-// those that return would have been hits had small been a little larger; likewise for main. So each such
-// return moves the boundary by the node's size, and it comes to rest where a byte more is worth the same to
-// both: small may be a hundredth of the shard under a scan, and most of it under bursts.
+// What to do is learned from what was lost lately. Of the nodes that just left small, those that return would
+// have been hits had small been a little larger; likewise for main. So each such return moves the boundary a
+// little, by the average node's size, and it comes to rest where more room is worth the same to both: small may
+// be a hundredth of the shard under a scan, and most of it under bursts. And going round small pays when nodes
+// that left it after a hit return more often than those without: they do where some keys are simply more
+// popular, and do not where each key is read twice and never again.
 //
 // Size counts. Nodes much larger than the average need more hits to stay, and one that is new and would push
 // out many others must be asked for twice before it is admitted.
@@ -23,13 +25,30 @@ type adaptive struct {
 	max                 int64
 	small, main         *list
 	target              int64   // bytes that small may hold
-	lostSmall, lostMain *ghosts // what left the segments
+	lostSmall, lostMain *ghosts // what left the segments; marked if it had a hit
+	hit, unhit          odds    // of nodes that left small
+	rounds              uint    // how often a node could go round small once more
 }
 
 const (
 	maxHits  = 3   // hits that count, and that take a node of usual size from small to main
 	maxTurns = 128 // nodes that are looked at for one victim
+	sampling = 16  // one in so many nodes leaves although going round pays, to learn whether it still does
 )
+
+// odds is how many nodes returned of those that left, of late.
+type odds struct{ back, left int }
+
+// leave counts a node that leaves; what was longer ago than about so many nodes counts less.
+func (o *odds) leave(memory int) {
+	if o.left++; o.left > memory {
+		o.left /= 2
+		o.back /= 2
+	}
+}
+
+// over tells whether a node of o is likelier to return than one of p.
+func (o *odds) over(p *odds) bool { return o.back*(p.left+1) > p.back*(o.left+1) }
 
 func newAdaptive(max int64) *adaptive {
 	return &adaptive{
@@ -44,28 +63,37 @@ func newAdaptive(max int64) *adaptive {
 
 func (a *adaptive) add(n *node, full bool) bool {
 	to := a.small
-	if age, ok := a.lostSmall.take(n.hash); ok {
+	if age, hit, ok := a.lostSmall.take(n.hash); ok {
 		to = a.main
+		a.odds(hit).back++
 		if age <= a.max/10 {
-			a.target = min(a.target+n.size, a.max/10*9)
+			a.target = min(a.target+a.mean(), a.max/10*9)
 		}
-	} else if _, ok := a.lostMain.take(n.hash); ok {
+	} else if _, _, ok := a.lostMain.take(n.hash); ok {
 		n.hits.Store(maxHits - 1)
-		a.target = max(a.target-n.size*5/4, a.max/100)
+		a.target = max(a.target-a.mean()*5/4, a.max/100)
 	} else if full && n.size > max(4*a.mean(), a.target/8) {
-		a.lostSmall.add(n)
+		a.lostSmall.add(n, false)
 		return false
 	}
 	to.push(n)
-	count := a.small.len() + a.main.len()
-	a.lostSmall.fit(count)
-	a.lostMain.fit(count / 8)
+	a.lostSmall.fit(a.count())
+	a.lostMain.fit(a.count() / 8)
 	return true
 }
 
+func (a *adaptive) odds(hit bool) *odds {
+	if hit {
+		return &a.hit
+	}
+	return &a.unhit
+}
+
+func (a *adaptive) count() int { return a.small.len() + a.main.len() }
+
 // mean is the average node's size.
 func (a *adaptive) mean() int64 {
-	return (a.small.bytes + a.main.bytes) / int64(max(1, a.small.len()+a.main.len()))
+	return (a.small.bytes + a.main.bytes) / int64(max(1, a.count()))
 }
 
 // touch does nothing: nodes count their hits.
@@ -90,7 +118,7 @@ func (a *adaptive) victim(keep *node, now tiers.Instant) *node {
 			return n
 		case turn >= maxTurns || !a.stays(n):
 			from.remove(n)
-			a.lost(from).add(n)
+			a.lose(n, from)
 			return n
 		}
 	}
@@ -117,11 +145,15 @@ func (a *adaptive) of(n *node) *list {
 	return a.main
 }
 
-func (a *adaptive) lost(from *list) *ghosts {
-	if from == a.small {
-		return a.lostSmall
+// lose remembers that n left from.
+func (a *adaptive) lose(n *node, from *list) {
+	if from == a.main {
+		a.lostMain.add(n, false)
+		return
 	}
-	return a.lostMain
+	hit := n.hits.Load() > 0
+	a.odds(hit).leave(a.count()/2 + 16)
+	a.lostSmall.add(n, hit)
 }
 
 // stays spends hits of n, the oldest of its segment, on another round or on the way to main. It tells
@@ -134,12 +166,23 @@ func (a *adaptive) stays(n *node) bool {
 		n.hits.Store(0)
 		a.main.push(n)
 		return true
-	case hits >= price:
-		n.hits.Store(hits - price)
-		a.of(n).again(n)
-		return true
+	case hits < price:
+		return false
+	case n.in == small && !a.goRound():
+		return false
 	}
-	return false
+	n.hits.Store(hits - price)
+	a.of(n).again(n)
+	return true
+}
+
+// goRound decides whether a node with some hits goes round small once more.
+func (a *adaptive) goRound() bool {
+	if !a.hit.over(&a.unhit) {
+		return false
+	}
+	a.rounds++
+	return a.rounds%sampling != 0
 }
 
 // price is the hits that a round costs n: one, and one more for each time that it is four times larger than

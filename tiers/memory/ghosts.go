@@ -39,20 +39,25 @@ func (g *ghosts) bucket(hash uint32) *bucket {
 	return &g.table[uint64(hash)*uint64(len(g.table))>>32]
 }
 
-// part is the part of a hash that ghosts keep: other bits than those that choose the shard.
-func part(h uint64) uint32 { return uint32(h >> 20) }
+// part is the part of a hash that ghosts keep: other bits than those that choose the shard, and all but the
+// last, which is the mark.
+func part(h uint64) uint32 { return uint32(h>>20) &^ 1 }
 
-// add remembers that n left.
-func (g *ghosts) add(n *node) {
+// add remembers that n left, and whether it is marked.
+func (g *ghosts) add(n *node, marked bool) {
+	hash := part(n.hash)
+	if marked {
+		hash |= 1
+	}
 	g.left += n.size
-	g.put(ghost{part(n.hash), g.now()})
+	g.put(ghost{hash, g.now()})
 }
 
 func (g *ghosts) put(new ghost) {
 	b := g.bucket(new.hash)
 	place, oldest := 0, int64(-1)
 	for i, old := range b {
-		if old.stamp == 0 || old.hash == new.hash {
+		if old.stamp == 0 || old.hash|1 == new.hash|1 {
 			place = i
 			break
 		}
@@ -63,17 +68,18 @@ func (g *ghosts) put(new ghost) {
 	b[place] = new
 }
 
-// take forgets the ghost of hash h, and tells whether there was one and how many bytes left after it.
-func (g *ghosts) take(h uint64) (age int64, ok bool) {
+// take forgets the ghost of hash h, and tells whether there was one, how many bytes left after it, and
+// whether it was marked.
+func (g *ghosts) take(h uint64) (age int64, marked, ok bool) {
 	b := g.bucket(part(h))
 	for i, old := range b {
-		if old.stamp != 0 && old.hash == part(h) {
+		if old.stamp != 0 && old.hash&^1 == part(h) {
 			b[i] = ghost{}
 			age = g.age(old.stamp)
-			return age, age <= g.span
+			return age, old.hash&1 == 1, age <= g.span
 		}
 	}
-	return 0, false
+	return 0, false, false
 }
 
 // fit makes room for n ghosts, and a quarter more when it has to move them.

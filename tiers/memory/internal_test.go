@@ -1,8 +1,10 @@
 package memory
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
@@ -15,21 +17,23 @@ func TestGhosts(t *testing.T) {
 	g := newGhosts(100_000)
 	g.fit(200)
 	for i := range 300 {
-		g.add(ghostOf(i, 1000))
+		g.add(ghostOf(i, 1000), i%3 == 0)
 	}
 	found := 0
 	for i := range 300 {
-		age, ok := g.take(ghostOf(i, 0).hash)
+		age, marked, ok := g.take(ghostOf(i, 0).hash)
 		want := int64(299-i) * 1000
 		switch {
 		case ok && want > 100_000:
 			t.Errorf("ghost %d is remembered after %d bytes", i, want)
 		case ok && age != want:
 			t.Errorf("ghost %d: age %d, want %d", i, age, want)
+		case ok && marked != (i%3 == 0):
+			t.Errorf("ghost %d: marked %v", i, marked)
 		case ok:
 			found++
 		}
-		if _, ok := g.take(ghostOf(i, 0).hash); ok {
+		if _, _, ok := g.take(ghostOf(i, 0).hash); ok {
 			t.Errorf("ghost %d was taken twice", i)
 		}
 	}
@@ -42,18 +46,18 @@ func TestGhosts(t *testing.T) {
 func TestGhostsGoRound(t *testing.T) {
 	g := newGhosts(1 << 20)
 	old := ghostOf(-1, 1)
-	g.add(old)
+	g.add(old, false)
 	g.left += 1<<31 - 1000 // a full turn but for a little
 	fresh := ghostOf(-2, 1)
-	g.add(fresh)
+	g.add(fresh, false)
 	g.left += 2000
-	if age, ok := g.take(fresh.hash); !ok || age != 2000 {
+	if age, _, ok := g.take(fresh.hash); !ok || age != 2000 {
 		t.Errorf("across the turn: %d, %v, want 2000", age, ok)
 	}
 	for i := range 10_000 { // all that was there is overwritten long before a turn is over
-		g.add(ghostOf(i, 1<<10))
+		g.add(ghostOf(i, 1<<10), false)
 	}
-	if _, ok := g.take(old.hash); ok {
+	if _, _, ok := g.take(old.hash); ok {
 		t.Error("the ghost of a turn ago came back")
 	}
 }
@@ -63,11 +67,11 @@ func TestGhostsSurviveGrowth(t *testing.T) {
 	const n = 3000
 	for i := range n {
 		g.fit(2 * i)
-		g.add(ghostOf(i, 1<<20))
+		g.add(ghostOf(i, 1<<20), false)
 	}
 	lost := 0
 	for i := range n {
-		if _, ok := g.take(ghostOf(i, 0).hash); !ok {
+		if _, _, ok := g.take(ghostOf(i, 0).hash); !ok {
 			lost++
 		}
 	}
@@ -105,5 +109,31 @@ func TestListShrinks(t *testing.T) {
 			t.Fatal("the order changed")
 		}
 		l.remove(n)
+	}
+}
+
+// TestLookingUpTakesNoLock: hits, misses and what is expired are answered while another goroutine stores.
+func TestLookingUpTakesNoLock(t *testing.T) {
+	tier := New(Config{MaxBytes: 1 << 20})
+	fresh := &tiers.Entry{Key: "fresh", Born: tiers.Now(), Lifetime: time.Hour}
+	varied := &tiers.Entry{Key: "fresh", Vary: "accept", Born: tiers.Now(), Lifetime: time.Hour}
+	expires := &tiers.Entry{Key: "expires", Born: tiers.Now(), Lifetime: time.Second / 5}
+	for _, e := range []*tiers.Entry{varied, fresh, expires} {
+		if err := tier.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(expires.Expires().Sub(tiers.Now()) + 1)
+	tier.shards[0].mu.Lock()
+	defer tier.shards[0].mu.Unlock()
+	for range maxHits + 1 {
+		if e, err := tier.Get(t.Context(), "fresh", nil); e != fresh || err != nil {
+			t.Errorf("fresh: %v, %v", e, err)
+		}
+		for _, key := range []tiers.Key{"expires", "absent"} {
+			if e, err := tier.Get(t.Context(), key, nil); e != nil || !errors.Is(err, tiers.ErrMiss) {
+				t.Errorf("%s: %v, %v", key, e, err)
+			}
+		}
 	}
 }

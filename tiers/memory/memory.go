@@ -25,7 +25,8 @@ type Config struct {
 	Policy   Policy         `env:"L1_POLICY" envDefault:"adaptive" doc:"what L1 evicts: adaptive, or lru for the strictly least recently used"`
 }
 
-// ErrRefused is what Put returns for an entry that is too large for its shard, or of no use any more.
+// ErrRefused is what Put returns for an entry that is too large for its shard, of no use any more, or not
+// worth the room.
 var ErrRefused = errors.New("memory: entry refused")
 
 // Tier is a [tiers.Tier] in memory. Its methods ignore their context, and never fail but for [ErrRefused].
@@ -70,7 +71,7 @@ func shardsFor(maxBytes int64) int {
 }
 
 // Get returns the most recently stored entry under key that sel selects, or [tiers.ErrMiss]. It takes no
-// lock and allocates nothing; only finding an expired entry takes the shard's lock to remove it.
+// lock and allocates nothing; with the [LRU] policy a hit takes the shard's lock for a moment.
 func (t *Tier) Get(_ context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, error) {
 	h := t.hash(key)
 	now := tiers.Now()
@@ -84,8 +85,12 @@ func (t *Tier) Get(_ context.Context, key tiers.Key, sel tiers.Selector) (*tiers
 	return e, nil
 }
 
-// Put stores e, which the tier shares from then on. It returns [ErrRefused] for an entry that expired or that
-// alone would use more than half of its shard; what was stored in its place before is then gone, too.
+// Put stores e, which the tier shares from then on. It holds the shard's lock for a microsecond or two, and
+// for some tens of them when many entries must be looked at to find one to evict.
+//
+// It returns [ErrRefused] for an entry that expired or that alone would use more than half of its shard; what
+// was stored in its place before is then gone, too. The [Adaptive] policy also refuses, in a full tier, a new
+// entry that is much larger than the others, until it is put a second time not long after.
 func (t *Tier) Put(_ context.Context, e *tiers.Entry) error {
 	h := t.hash(e.Key)
 	if !t.shard(h).put(h, e, tiers.Now(), t.maxTTL) {

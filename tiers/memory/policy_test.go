@@ -87,7 +87,7 @@ func TestScanResistance(t *testing.T) {
 					}
 				}
 			}
-			after := hitRatio(t, tier, capacity, hot)
+			after := hitRatio(t, tier, 5*capacity, hot)
 			t.Logf("%s, mixed %v: %.2f %% before, %.2f %% after", name, mixed, before, after)
 			if after < before-2 {
 				t.Errorf("%s, mixed %v: %.2f %% before the scan, %.2f %% after it", name, mixed, before, after)
@@ -101,7 +101,7 @@ func TestScanResistance(t *testing.T) {
 
 // TestAdaptiveBeatsLRU on the kinds of access that a policy may be bad at.
 func TestAdaptiveBeatsLRU(t *testing.T) {
-	const capacity, accesses = 1000, 150_000
+	const capacity, accesses = 1000, 90_000
 	for name, c := range map[string]struct {
 		access func() func() int
 		gain   float64 // in points, at least

@@ -3,7 +3,6 @@
 package memory_test
 
 import (
-	"fmt"
 	"runtime"
 	"testing"
 
@@ -33,7 +32,7 @@ func TestBookkeeping(t *testing.T) {
 	if counted > limit {
 		t.Errorf("an entry counts for %d bytes of bookkeeping, want at most %d", counted, limit)
 	}
-	for _, n := range []int{50_000, 62_500, 75_000, 115_000} {
+	for _, n := range []int{25_000, 31_250, 37_500, 57_500} {
 		for _, full := range []bool{false, true} {
 			maxBytes := tiers.ByteSize(one) * tiers.ByteSize(n)
 			if !full {
@@ -59,7 +58,7 @@ func TestBookkeeping(t *testing.T) {
 				}
 			}
 			each := (heap() - before) / tier.Stats().Entries
-			t.Log(fmt.Sprintf("%d entries, full %v: %d bytes each", tier.Stats().Entries, full, each))
+			t.Logf("%d entries, full %v: %d bytes each", tier.Stats().Entries, full, each)
 			if each > limit || each > counted+8 {
 				t.Errorf("%d entries, full %v: %d bytes of bookkeeping each, counted are %d", n, full, each, counted)
 			}

@@ -13,7 +13,7 @@ type Stats struct {
 	Hits    int64 // Gets that returned an entry
 	Misses  int64 // Gets that did not
 	Stored  int64 // Puts that were not refused
-	Refused int64 // Puts of entries that are too large, or expired already
+	Refused int64 // Puts that returned ErrRefused
 
 	// Entries that left, by reason.
 	EvictedSize    int64 // to make room

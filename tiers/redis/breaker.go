@@ -38,26 +38,29 @@ func (b *breaker) enter() (state uint64, ok bool) {
 	return state, state&1 == 0
 }
 
-// report tells how a round trip ended that began in state. It returns true when it opened the breaker.
-// Round trips that began before the last transition prove nothing, and are left out.
-func (b *breaker) report(state uint64, failed bool) (opened bool) {
-	if !failed {
-		if b.failures.Load() != 0 {
-			b.failures.Store(0)
-		}
+// succeeded tells that a round trip was answered.
+func (b *breaker) succeeded() {
+	if b.failures.Load() != 0 {
+		b.failures.Store(0)
+	}
+}
+
+// failed tells that a round trip failed that began in state, and how many failures it counts for. It returns
+// true when it opened the breaker; signal must follow. Round trips that began before the last transition
+// prove nothing, and are left out.
+func (b *breaker) failed(state uint64, weight int32) (opened bool) {
+	if b.state.Load() != state || b.failures.Add(weight) < failuresToOpen {
 		return false
 	}
-	if b.state.Load() != state || b.failures.Add(1) < failuresToOpen {
-		return false
-	}
-	if !b.state.CompareAndSwap(state, state+1) {
-		return false
-	}
+	return b.state.CompareAndSwap(state, state+1)
+}
+
+// signal wakes guard.
+func (b *breaker) signal() {
 	select {
 	case b.tripped <- struct{}{}:
 	default:
 	}
-	return true
 }
 
 // close ends an outage.
@@ -66,8 +69,11 @@ func (b *breaker) close() {
 	b.state.Add(1)
 }
 
+// errGone is what a probe returns when there is nothing to be probed any more.
+var errGone = errors.New("redis: the node has left")
+
 // guard waits for the breaker to open, probes until that succeeds, closes it, and starts over. It returns
-// when ctx ends. It calls waiting before each probe, and closed after each outage.
+// when ctx ends or a probe says errGone. It calls waiting before each probe, and closed after each outage.
 func (b *breaker) guard(ctx context.Context, probe func(context.Context) error, waiting func(), closed func(away time.Duration)) {
 	for {
 		select {
@@ -83,8 +89,12 @@ func (b *breaker) guard(ctx context.Context, probe func(context.Context) error, 
 				return
 			case <-time.After(wait):
 			}
-			if probe(ctx) == nil {
+			err := probe(ctx)
+			if err == nil {
 				break
+			}
+			if errors.Is(err, errGone) {
+				return
 			}
 		}
 		b.close()

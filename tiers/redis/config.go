@@ -16,7 +16,12 @@ type Config struct {
 	URL          string        `env:"REDIS_URL" secret:"url" example:"redis://localhost:6379" doc:"the Redis that the fleet shares: redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:///path; empty turns L2 off"`
 	Mode         string        `env:"REDIS_MODE" default:"by the URL" oneof:"single|cluster|sentinel" doc:"what is at REDIS_URL; by itself a URL with ?master_name= is sentinel, one with ?addr= is cluster, any other single"`
 	PasswordFile string        `env:"REDIS_PASSWORD_FILE" doc:"file with the password, read for each new connection; instead of one in the URL"`
+	CAFile       string        `env:"REDIS_CA_FILE" doc:"PEM file of the authorities to trust instead of the system's, for rediss://"`
+	CertFile     string        `env:"REDIS_CERT_FILE" doc:"PEM file of the client certificate shown to Redis"`
+	KeyFile      string        `env:"REDIS_KEY_FILE" doc:"PEM file of the client certificate's key"`
+	ServerName   string        `env:"REDIS_SERVER_NAME" doc:"name that Redis's certificate must carry, if not the URL's host"`
 	PoolSize     int           `env:"REDIS_POOL_SIZE" default:"by cores" min:"0" doc:"most connections to one Redis server"`
+	ReadReplicas bool          `env:"REDIS_READ_REPLICAS" doc:"read from replicas where there are some, in a cluster or behind sentinels; what was written or deleted a moment ago may not have reached them"`
 	KeyPrefix    string        `env:"KEY_PREFIX" envDefault:"nearside" doc:"what all keys in Redis begin with; sidecars share what they store when they have the same"`
 	Timeout      time.Duration `env:"L2_TIMEOUT" envDefault:"50ms" min:"1ms" doc:"the most that L2 may add to one client request"`
 	MaxTTL       time.Duration `env:"L2_MAX_TTL" envDefault:"24h" min:"1ms" doc:"the longest that a response stays in L2, whatever its own lifetime"`
@@ -42,7 +47,7 @@ func (c *Config) Describe() string {
 }
 
 // Validate reports every problem at once, joined. Each begins with the variable it is about, and none quotes
-// a password. It reads the password file, and changes nothing.
+// a password. It reads the files that are named, and changes nothing.
 func (c *Config) Validate() error {
 	var errs []error
 	refuse := func(bad bool, format string, args ...any) {
@@ -54,6 +59,9 @@ func (c *Config) Validate() error {
 		e, err := parseURL(c.URL, c.Mode)
 		refuse(err != nil, "REDIS_URL: %w", err)
 		refuse(c.PasswordFile != "" && err == nil && e.password != "", "REDIS_PASSWORD_FILE: REDIS_URL has a password, too: want one of them")
+		if err == nil {
+			errs = append(errs, c.validateTLS(e.secure)...)
+		}
 	}
 	if c.PasswordFile != "" {
 		_, err := readPassword(c.PasswordFile)
@@ -63,6 +71,9 @@ func (c *Config) Validate() error {
 	case "", modeSingle, modeCluster, modeSentinel:
 	default:
 		refuse(true, "REDIS_MODE: %q: want single, cluster or sentinel", c.Mode)
+	}
+	if e, err := parseURL(c.URL, c.Mode); c.ReadReplicas && err == nil {
+		refuse(e.mode == modeSingle, "REDIS_READ_REPLICAS: \"true\": want a cluster or sentinels, which know the replicas")
 	}
 	refuse(c.PoolSize < 0, "REDIS_POOL_SIZE: \"%d\": want 1 or more, or 0 for as many as suit the cores", c.PoolSize)
 	refuse(!validPrefix(c.KeyPrefix), "KEY_PREFIX: %q: want 1 to 64 characters, without space and braces", c.KeyPrefix)

@@ -11,6 +11,11 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
+const (
+	levelInfo = slog.LevelInfo
+	levelWarn = slog.LevelWarn
+)
+
 // logEvery is the least time between two lines.
 const logEvery = time.Second
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -459,5 +458,3 @@ func TestClose(t *testing.T) {
 		t.Errorf("Get = %v after Close", err)
 	}
 }
-
-var _ = filepath.Join

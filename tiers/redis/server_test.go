@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -202,5 +201,3 @@ func wantResult(t testing.TB, err error, want redis.Result) {
 }
 
 func text(values []string) string { return strings.Join(values, "") }
-
-var _ = fmt.Sprint

@@ -8,9 +8,9 @@ type Stats struct {
 	Operations [ops][results]uint64 // by Op and Result
 	RoundTrips uint64               // to Redis, without probes
 
-	Open   bool   // the breaker is open: Redis is not asked
-	Opened uint64 // how often it opened
-	Closed uint64 // how often it closed again
+	Open   bool   // the breaker is open: Redis is not asked; in a cluster, some part of it
+	Opened uint64 // how often a breaker opened
+	Closed uint64 // how often one closed again
 
 	Connections Connections
 }
@@ -32,10 +32,19 @@ func (t *Tier) Stats() Stats {
 		}
 	}
 	s.RoundTrips = t.counters.roundTrips.Load()
-	state := t.breaker.state.Load()
-	s.Open, s.Opened, s.Closed = state&1 == 1, (state+1)/2, state/2
-	p := t.client.PoolStats()
-	s.Connections = Connections{p.TotalConns, p.IdleConns, uint64(p.Timeouts), uint64(p.StaleConns)}
+	for _, l := range t.route.all() {
+		state := l.breaker.state.Load()
+		s.Open = s.Open || state&1 == 1
+		s.Opened += (state + 1) / 2
+		s.Closed += state / 2
+	}
+	for _, client := range t.clients {
+		p := client.PoolStats()
+		s.Connections.Total += p.TotalConns
+		s.Connections.Idle += p.IdleConns
+		s.Connections.Timeouts += uint64(p.Timeouts)
+		s.Connections.Stale += uint64(p.StaleConns)
+	}
 	return s
 }
 

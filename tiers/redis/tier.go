@@ -16,7 +16,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -30,21 +30,23 @@ type Tier struct {
 	timeout time.Duration // of a look-up
 	maxTTL  time.Duration
 
-	client   goredis.UniversalClient
-	breaker  breaker
+	clients  []goredis.UniversalClient
+	route    route
+	gate     *breaker // before all else: that of the only server, or of the cluster as a whole
 	counters counters
 	log      *throttle
 	hints    hints
-	cause    atomic.Pointer[Error] // of the outage, until it is logged
 
-	stop    context.CancelFunc // of the background
-	stopped chan struct{}
+	base    context.Context // ends with Close
+	stop    context.CancelFunc
+	running sync.WaitGroup // the goroutines
 }
 
 var _ tiers.Tier = (*Tier)(nil)
 
-// New returns a tier on the Redis of cfg. Redis need not be there: New makes no connection and does not
-// block. It fails when cfg is not valid. The tier owns one goroutine and the connections until Close.
+// New returns a tier on the Redis of cfg. Redis need not be there: New waits for no connection. It fails when
+// cfg is not valid. The tier owns connections and a few goroutines (one for each server, and one for each direction
+// while there is much to do) until Close.
 func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -53,57 +55,78 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 		return nil, errors.New("redis: REDIS_URL is empty")
 	}
 	logLibraryTo(log)
-	client, err := newClient(&cfg)
+	client, replicas, err := newClients(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	ctx, stop := context.WithCancel(context.Background())
 	t := &Tier{
 		prefix:  cfg.KeyPrefix,
 		timeout: cfg.Timeout,
 		maxTTL:  cfg.MaxTTL,
-		client:  client,
+		clients: []goredis.UniversalClient{client},
 		log:     newThrottle(log),
-		stop:    stop,
-		stopped: make(chan struct{}),
 	}
-	t.breaker.init()
-	go t.background(ctx)
+	if replicas != nil {
+		t.clients = append(t.clients, replicas)
+	}
+	t.base, t.stop = context.WithCancel(context.Background())
+	t.route = t.dial(client, replicas, cfg.ReadReplicas)
+	t.gate = &t.route.all()[0].breaker
+	t.running.Go(t.greet)
 	return t, nil
 }
 
-// background makes a first connection, and then looks after the breaker.
-func (t *Tier) background(ctx context.Context) {
-	defer close(t.stopped)
-	if err := t.probe(ctx); err != nil && ctx.Err() == nil {
-		t.log.write(slog.LevelWarn, "L2 does not answer", "error", err)
-	}
-	t.breaker.guard(ctx, t.probe, t.tellAway, func(away time.Duration) {
-		t.cause.Store(nil)
-		t.log.await(ctx, slog.LevelInfo, "L2 is back", "away_for", away.Round(time.Millisecond).String())
-	})
-}
-
-// tellAway logs why the breaker opened, once per outage and as soon as the throttle lets it.
-func (t *Tier) tellAway() {
-	cause := t.cause.Load()
-	if cause != nil && t.log.write(slog.LevelWarn, "L2 is away, and not asked until it answers", "cause", cause.Result.String(), "error", cause.Err) {
-		t.cause.Store(nil)
+// greet makes the first connections before anybody needs them.
+func (t *Tier) greet() {
+	for _, client := range t.clients {
+		if err := t.probe(t.base, client); err != nil && t.base.Err() == nil {
+			t.log.write(levelWarn, "L2 does not answer", "error", err)
+		}
 	}
 }
 
-// Close ends the goroutine and closes the connections. Operations in progress fail, later ones too.
+// Close ends the goroutines and closes the connections. Operations in progress fail, later ones too.
 func (t *Tier) Close() {
 	t.stop()
-	<-t.stopped
-	_ = t.client.Close() //nolint:errcheck // nothing can be done about it
+	for _, client := range t.clients {
+		_ = client.Close() //nolint:errcheck // nothing can be done about it
+	}
+	t.running.Wait()
+}
+
+// do sends cmds, all for keys of one target of which one is given, in one round trip, follows redirections,
+// and classifies and logs what came of it. It returns ErrOpen when the server's breaker is open, else nil or
+// an [*Error]; that a key does not exist is none. bytes is the size of the values to be sent.
+func (t *Tier) do(ctx context.Context, op Op, key string, bytes int, cmds ...goredis.Cmder) error {
+	lane, err := t.route.lane(ctx, key, op)
+	if err == nil {
+		err = lane.do(ctx, op, cmds, bytes)
+	}
+	if err == nil || errors.Is(err, ErrOpen) {
+		return err
+	}
+	r := classify(ctx, err)
+	if r == Moved {
+		if err = t.route.again(ctx, cmds); err == nil {
+			return nil
+		}
+		r = classify(ctx, err)
+	}
+	failure := &Error{op, r, err}
+	if r != Cancelled && !goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		t.log.write(levelWarn, "L2 failed", "operation", op.String(), "result", r.String(), "error", err)
+	}
+	return failure
 }
 
 // hurried tells whether the caller left less time than an operation may take.
-func (t *Tier) hurried(ctx context.Context) bool {
+func hurried(ctx context.Context) bool {
 	h, ok := ctx.(*bounded)
 	return ok && h.hurried
 }
+
+// isOpen tells whether Redis is not asked at all.
+func (t *Tier) isOpen() bool { return t.gate.isOpen() }
 
 // bounded is a context with the deadline of an operation.
 type bounded struct {
@@ -123,7 +146,7 @@ func bound(ctx context.Context, d time.Duration) (*bounded, context.CancelFunc) 
 // response of its own that nobody else refers to. It takes no longer than the configured timeout or ctx's
 // deadline, whichever is sooner, and next to nothing while the breaker is open.
 func (t *Tier) Get(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, error) {
-	if t.breaker.isOpen() {
+	if t.isOpen() {
 		return nil, t.finish(OpGet, Open, ErrOpen)
 	}
 	bounded, cancel := bound(ctx, t.timeout)
@@ -156,7 +179,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 	name := t.primary(d)
 	now := tiers.Now() // before Redis tells the time that is left: ages are rather too high than too low
 	primary, ahead := newRead(ctx, name), t.guess(ctx, d, name, sel)
-	if err := t.do(ctx, OpGet, append(primary.cmds(), ahead.cmds()...)...); err != nil {
+	if err := t.do(ctx, OpGet, name, 0, append(primary.cmds(), ahead.cmds()...)...); err != nil {
 		return nil, 0, err
 	}
 	if !isIndex(primary.value.Val()) {
@@ -174,7 +197,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 		read := ahead
 		if at := variantKey(name, ix.epoch, v.id); read == nil || read.key != at {
 			now, read = tiers.Now(), newRead(ctx, at)
-			if err := t.do(ctx, OpGet, read.cmds()...); err != nil {
+			if err := t.do(ctx, OpGet, name, 0, read.cmds()...); err != nil {
 				return nil, 0, err
 			}
 		}
@@ -249,7 +272,7 @@ func (r *read) entry(now tiers.Instant, want wanted) (*tiers.Entry, Result, erro
 // Put stores e until it expires, or for the longest time that was configured. What is of no more use is left
 // out, without an error. It may take somewhat longer than the configured timeout, by its size.
 func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
-	if t.breaker.isOpen() {
+	if t.isOpen() {
 		return t.finish(OpPut, Open, ErrOpen)
 	}
 	now := tiers.Now()
@@ -261,7 +284,7 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	if strings.ContainsRune(e.Vary, '\n') {
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
 	}
-	bounded, cancel := bound(ctx, t.timeout+time.Duration(e.Size())*writeTime)
+	bounded, cancel := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))
 	defer cancel()
 	value := tiers.AppendEntry(make([]byte, 0, 128+e.Size()), e, now, ttl)
 	if e.Vary == "" {
@@ -276,7 +299,8 @@ const writeTime = 100 * time.Nanosecond
 func (t *Tier) putPrimary(ctx context.Context, e *tiers.Entry, value []byte, ttl time.Duration) error {
 	d := digestOf(e.Key)
 	t.hints.drop(d)
-	return t.do(ctx, OpPut, set(ctx, t.primary(d), value, ttl))
+	name := t.primary(d)
+	return t.do(ctx, OpPut, name, len(value), set(ctx, name, value, ttl))
 }
 
 // putVariant lists the variant and stores it, in one round trip when it knows the index's epoch or when
@@ -290,10 +314,10 @@ func (t *Tier) putVariant(ctx context.Context, e *tiers.Entry, value []byte, ttl
 		guess = h.epoch
 	}
 	reply := enlist(ctx, false, name, fresh, id, e, ttl)
-	err := t.do(ctx, OpPut, reply, set(ctx, variantKey(name, guess, id), value, ttl))
+	err := t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, ttl))
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply = enlist(ctx, true, name, fresh, id, e, ttl)
-		err = t.do(ctx, OpPut, reply, set(ctx, variantKey(name, guess, id), value, ttl))
+		err = t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, ttl))
 	}
 	if err != nil {
 		return err
@@ -308,7 +332,7 @@ func (t *Tier) putVariant(ctx context.Context, e *tiers.Entry, value []byte, ttl
 	if actual == guess {
 		return nil
 	}
-	return t.do(ctx, OpPut, set(ctx, variantKey(name, actual, id), value, ttl),
+	return t.do(ctx, OpPut, name, len(value), set(ctx, variantKey(name, actual, id), value, ttl),
 		goredis.NewIntCmd(ctx, "unlink", variantKey(name, guess, id)))
 }
 
@@ -319,12 +343,13 @@ func set(ctx context.Context, key string, value []byte, ttl time.Duration) *gore
 // Delete removes key with all of its variants, in one round trip: without their index they cannot be found,
 // and expire.
 func (t *Tier) Delete(ctx context.Context, key tiers.Key) error {
-	if t.breaker.isOpen() {
+	if t.isOpen() {
 		return t.finish(OpDelete, Open, ErrOpen)
 	}
 	bounded, cancel := bound(ctx, t.timeout)
 	defer cancel()
 	d := digestOf(key)
 	t.hints.drop(d)
-	return t.finish(OpDelete, Done, t.do(bounded, OpDelete, goredis.NewIntCmd(bounded, "unlink", t.primary(d))))
+	name := t.primary(d)
+	return t.finish(OpDelete, Done, t.do(bounded, OpDelete, name, 0, goredis.NewIntCmd(bounded, "unlink", name)))
 }

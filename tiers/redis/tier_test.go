@@ -11,6 +11,7 @@ import (
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/embedded"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
@@ -24,6 +25,38 @@ func TestContract(t *testing.T) {
 			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.url())))}
 		})
 	})
+}
+
+// TestEmbedded: the demo's server will do, although its clock moves in steps.
+func TestEmbedded(t *testing.T) {
+	s, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tier := open(t, patient(config(s.URL())))
+	req := tierstest.Request{"accept": "a"}
+	for _, e := range []*tiers.Entry{
+		tierstest.NewEntry(tierstest.NewKey(), "x"),
+		tierstest.NewVariant(tierstest.NewKey(), "y", "accept", req),
+	} {
+		for range 2 {
+			if err := tier.Put(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			got, err := tier.Get(t.Context(), e.Key, req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tierstest.Same(t, got, e)
+		}
+		if err := tier.Delete(t.Context(), e.Key); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tier.Get(t.Context(), e.Key, req); !errors.Is(err, tiers.ErrMiss) {
+			t.Errorf("Get = %v after Delete", err)
+		}
+	}
 }
 
 // patient is cfg with more time than a busy machine takes.

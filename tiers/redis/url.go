@@ -2,7 +2,6 @@ package redis
 
 import (
 	"cmp"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -141,16 +140,4 @@ func (e *endpoint) String() string {
 		text += " TLS"
 	}
 	return text + " (" + e.mode + ")"
-}
-
-// tls is nil when the connection is not secured.
-func (e *endpoint) tls() *tls.Config {
-	if !e.secure {
-		return nil
-	}
-	return &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		ServerName:         e.host,
-		InsecureSkipVerify: e.insecure, //nolint:gosec // the operator asked for it
-	}
 }

@@ -29,13 +29,13 @@ func main() {
 	if *dir == "" {
 		log.Fatal("hitratio: say where the traces are, with -traces or TRACES")
 	}
-	if err := run(os.Stdout, *dir); err != nil {
+	if err := run(os.Stdout, *dir, sources); err != nil {
 		log.Fatal("hitratio: ", err)
 	}
 }
 
 // run prints the table.
-func run(w io.Writer, dir string) error {
+func run(w io.Writer, dir string, sources []source) error {
 	fmt.Fprint(w, "| trace | capacity | lru | adaptive | optimal | lru / optimal | adaptive / optimal |\n|---|---|---|---|---|---|---|\n")
 	var rows, sumLRU, sumAdaptive float64
 	for _, source := range sources {
@@ -44,18 +44,27 @@ func run(w io.Writer, dir string) error {
 			return err
 		}
 		for _, capacity := range source.capacities {
-			best := optimal(trace, capacity)
-			lru := replay(trace, capacity, memory.LRU)
-			adaptive := replay(trace, capacity, memory.Adaptive)
-			fmt.Fprintf(w, "| %s | %d | %.2f | %.2f | %.2f | %.1f | %.1f |\n",
-				source.name, capacity, lru, adaptive, best, 100*lru/best, 100*adaptive/best)
+			r := measure(trace, capacity)
+			fmt.Fprintf(w, "| %s | %d | %.2f | %.2f | %.2f | %.1f | %.1f |\n", source.name, capacity,
+				r.lru, r.adaptive, r.optimal, 100*r.lru/r.optimal, 100*r.adaptive/r.optimal)
 			rows++
-			sumLRU += lru / best
-			sumAdaptive += adaptive / best
+			sumLRU += r.lru / r.optimal
+			sumAdaptive += r.adaptive / r.optimal
 		}
 	}
 	_, err := fmt.Fprintf(w, "| **mean** | | | | | **%.2f** | **%.2f** |\n", 100*sumLRU/rows, 100*sumAdaptive/rows)
 	return err
+}
+
+// ratios are hit ratios in percent.
+type ratios struct{ lru, adaptive, optimal float64 }
+
+func measure(trace []uint32, capacity int) ratios {
+	return ratios{
+		lru:      replay(trace, capacity, memory.LRU),
+		adaptive: replay(trace, capacity, memory.Adaptive),
+		optimal:  optimal(trace, capacity),
+	}
 }
 
 // replay returns the hit ratio in percent of a new tier with room for capacity entries.

@@ -1,0 +1,82 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// unkeyed lists, by length, the request fields that frameworks take the target, the origin or the method from, though
+// they are none of HTTP's: with them a client can make the answer to a Key another one. X-Forwarded-For and other names of
+// the client are not among them.
+var unkeyed = func() (byLength [32][]string) {
+	for _, name := range []string{
+		// the authority
+		"forwarded", "x-forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-original-host", "x-host-override",
+		"x-http-host-override", "x-backend-host",
+		// the scheme and the port
+		"x-forwarded-proto", "x-forwarded-protocol", "x-forwarded-scheme", "x-forwarded-port", "x-forwarded-ssl",
+		"x-url-scheme", "x-scheme", "front-end-https",
+		// the path
+		"x-forwarded-prefix", "x-forwarded-path", "x-forwarded-uri", "x-forwarded-url", "x-original-url", "x-original-uri",
+		"x-rewrite-url", "x-rewrite-uri", "x-override-url", "x-request-uri", "x-script-name",
+		// the method
+		"x-http-method-override", "x-http-method", "x-method-override", "x-original-method", "x-forwarded-method",
+	} {
+		byLength[len(name)] = append(byLength[len(name)], name)
+	}
+	return byLength
+}()
+
+// isUnkeyed tells whether name is one of the fields that change answers without being in the Key. Some origins read "_" as "-".
+func isUnkeyed(name []byte) bool {
+	if len(name) >= len(unkeyed) {
+		return false
+	}
+	for _, s := range unkeyed[len(name)] {
+		if equalDashed(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalDashed tells whether name is s, which is in lower case, but for case, and for "_" where s has "-".
+func equalDashed(name []byte, s string) bool {
+	for i, c := range name {
+		if c == '_' {
+			c = '-'
+		}
+		if lowerByte(c) != s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Bypasses tells whether BYPASS_HEADERS names the request field: then [Unkeyed] holds for the request. It
+// costs nothing when the list is empty.
+func (c *Config) Bypasses(name []byte) bool {
+	for _, s := range c.BypassHeaders {
+		if tiers.EqualFold(name, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// Validate checks the lists of field names.
+func (c *Config) Validate() error {
+	return errors.Join(fieldNames("TARGETED_CACHE_CONTROL", c.Targets), fieldNames("BYPASS_HEADERS", c.BypassHeaders))
+}
+
+// fieldNames checks that each of names is a token (RFC 9110 §5.1).
+func fieldNames(variable string, names []string) error {
+	i := slices.IndexFunc(names, func(s string) bool { return !isToken([]byte(s)) })
+	if i < 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is no field name, want names such as CDN-Cache-Control, separated by commas", variable, names[i])
+}
