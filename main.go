@@ -143,8 +143,8 @@ func (l logging) logger(w io.Writer) *slog.Logger {
 }
 
 // serve runs the sidecar until a signal asks it to stop. started, if not nil, is called with the address
-// of the clients' listener.
-func serve(cfg *config, started func(addr string)) int {
+// of the clients' listener and that of the admin's.
+func serve(cfg *config, started func(clients, ops net.Addr)) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	s, err := build(cfg)
@@ -155,7 +155,7 @@ func serve(cfg *config, started func(addr string)) int {
 		return fail(exitFailed, err)
 	}
 	if started != nil {
-		started(s.clients.Addr().String())
+		started(s.clients.Addr(), s.ops.Addr())
 	}
 	code := exitOK
 	select {
@@ -183,7 +183,8 @@ type sidecar struct {
 	admin     *admin.Server
 
 	clients net.Listener
-	failed  chan error // why a listener ended by itself
+	ops     net.Listener // the admin's
+	failed  chan error   // why a listener ended by itself
 }
 
 // build makes the parts. Nothing listens or runs yet.
@@ -234,7 +235,7 @@ func (s *sidecar) start() (err error) {
 	if s.clients, err = s.listen("clients", s.cfg.Proxy.ListenAddr, s.server.Serve); err != nil {
 		return err
 	}
-	if _, err = s.listen("admin", s.cfg.Admin.Addr, s.admin.Serve); err != nil {
+	if s.ops, err = s.listen("admin", s.cfg.Admin.Addr, s.admin.Serve); err != nil {
 		return err
 	}
 	if !s.cfg.Admin.ProbeAddr.IsZero() {
@@ -312,7 +313,7 @@ func demo(env []string) int {
 		env = append(env, "REDIS_URL="+l2.URL())
 	}
 	return configured(env, func(cfg *config) int {
-		return serve(cfg, func(addr string) { fmt.Printf(demoText, api.URL(), addr, cfg.Admin.Addr) })
+		return serve(cfg, func(clients, ops net.Addr) { fmt.Printf(demoText, api.URL(), clients, ops) })
 	})
 }
 

@@ -26,6 +26,7 @@ type exchange struct {
 	header tiers.Header // the client's field lines, as they came
 	target target
 	host   []byte // the client's Host, or the authority that replaces it
+	hops   int    // Max-Forwards of an OPTIONS request; 0 = none
 	keyBuf []byte // the Key's bytes
 	varied []byte // what Variant has made so far
 
@@ -33,6 +34,7 @@ type exchange struct {
 	entry    *tiers.Entry
 	source   tiers.Source
 	decision policy.Decision
+	merge    func(*tiers.Entry) *tiers.Entry // what a fetched part becomes with what is stored; nil = itself
 
 	// What became of it, for Cache-Status, metrics and the log.
 	outcome   Outcome

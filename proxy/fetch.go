@@ -2,9 +2,12 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/valyala/fasthttp"
 
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
@@ -15,11 +18,13 @@ import (
 // response to confirm, else by the request as it came.
 func (h *Handler) fetch(x *exchange) {
 	x.outcome = Miss
-	if x.decision.Action == policy.Revalidate && h.revalidate(x) {
+	switch {
+	case x.decision.Action == policy.Revalidate && h.revalidate(x),
+		x.decision.Reason == policy.ReasonPartial && !x.req.Is(policy.Range) && h.complete(x):
 		return
 	}
 	resp := upstream.AcquireResponse()
-	t, err := h.ask(x, resp, nil)
+	t, err := h.ask(x, resp, nil, nil)
 	if h.standIn(x, resp, err) {
 		return
 	}
@@ -35,11 +40,11 @@ func (h *Handler) revalidate(x *exchange) bool {
 		return false
 	}
 	resp := upstream.AcquireResponse()
-	t, err := h.ask(x, resp, conditions)
+	t, err := h.ask(x, resp, conditions, policy.IsCondition)
 	if h.standIn(x, resp, err) {
 		return true
 	}
-	if resp.Status != 304 {
+	if resp.Status != fasthttp.StatusNotModified {
 		h.answer(x, resp, t)
 		return true
 	}
@@ -57,17 +62,20 @@ func (h *Handler) revalidate(x *exchange) bool {
 	return true
 }
 
-// ask sends the exchange's request upstream. conditions replace the client's own, when there are any.
-func (h *Handler) ask(x *exchange, resp *upstream.Response, conditions tiers.Header) (policy.Times, error) {
+// ask sends the exchange's request upstream. The lines of extra, if there are any, stand in for the client's own
+// that replaced names.
+func (h *Handler) ask(x *exchange, resp *upstream.Response, extra tiers.Header, replaced func(name []byte) bool) (policy.Times, error) {
 	q := upstream.Request{
 		Method:     x.ctx.Method(),
 		Target:     x.target.raw,
 		Header:     x.header,
-		Extra:      h.appendVia(conditions, x.ctx.Request.Header.IsHTTP11()),
+		Extra:      h.appendVia(extra, x.ctx.Request.Header.IsHTTP11()),
+		Omit:       replaced,
 		ClientHost: x.host,
 	}
-	if len(conditions) > 0 {
-		q.Omit = policy.IsCondition
+	if x.hops > 0 {
+		q.Omit = isMaxForwards
+		q.Extra = fmt.Appendf(q.Extra, "Max-Forwards: %d\r\n", x.hops-1)
 	}
 	x.content(&q)
 	t, err := h.do(&q, resp)
@@ -147,6 +155,10 @@ const smallBody = 64 << 10
 
 // answer passes the origin's response on and, when it may be stored, has it filled into the tiers.
 func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
+	if resp.Status == fasthttp.StatusPartialContent {
+		h.answerPart(x, resp, t)
+		return
+	}
 	e, why := h.judge(x.key(), &x.req, x.header, resp, t)
 	h.deliver(x, resp, e, why)
 }
@@ -166,7 +178,7 @@ func (h *Handler) deliver(x *exchange, resp *upstream.Response, e *tiers.Entry, 
 	case resp.Framing == upstream.Chunked || size > smallBody:
 		x.stored = true
 		r := newRelay(x, resp)
-		r.entry, r.reserved, r.kept = e, size, make([]byte, 0, size)
+		r.entry, r.merge, r.reserved, r.kept = e, x.merge, size, make([]byte, 0, size)
 		x.relay(resp, r)
 	default:
 		h.deliverSmall(x, resp, size)
@@ -184,6 +196,10 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		h.fail(x, err)
 		return
 	}
+	if x.merge != nil {
+		e = x.merge(e)
+		x.entry = e
+	}
 	if x.stored = h.submitFill(e, size); !x.stored {
 		x.detail = policy.ReasonNoRoom
 	}
@@ -199,7 +215,7 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 // judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its
 // body. The entry shares nothing with key, header or resp.
 func (h *Handler) judge(key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
-	if why := h.unfit(resp); why != policy.ReasonNone {
+	if why := h.unfit(resp); why != policy.ReasonNone || !h.stores() {
 		return nil, why
 	}
 	r := h.Policy.ReadResponse(resp.Status, resp.Header)
@@ -209,6 +225,9 @@ func (h *Handler) judge(key tiers.Key, req *policy.Request, header tiers.Header,
 	}
 	return e, why
 }
+
+// stores tells whether there is a tier to store anything in.
+func (h *Handler) stores() bool { return h.Stack.Near != nil || h.Stack.Far != nil }
 
 // unfit tells why a response is not stored whatever its fields say, or ReasonNone.
 func (h *Handler) unfit(resp *upstream.Response) policy.Reason {

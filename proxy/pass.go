@@ -18,7 +18,7 @@ import (
 func (h *Handler) pass(x *exchange) {
 	x.outcome = Passed
 	resp := upstream.AcquireResponse()
-	t, err := h.ask(x, resp, nil)
+	t, err := h.ask(x, resp, nil, nil)
 	if err != nil {
 		resp.Release()
 		h.fail(x, err)
@@ -56,7 +56,7 @@ func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
 // judgePost makes the stored response for the answer to a POST that says it is what a GET would get (RFC 9110
 // §9.3.3), or tells why it is not stored.
 func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
-	if why := h.unfit(resp); why != policy.ReasonNone {
+	if h.unfit(resp) != policy.ReasonNone || !h.stores() {
 		return nil, policy.ReasonNone
 	}
 	r := h.Policy.ReadResponse(resp.Status, resp.Header)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/upstream"
 )
@@ -17,9 +18,10 @@ type relay struct {
 	resp *upstream.Response
 	conn net.Conn // the client's; nil when there is none
 
-	entry    *tiers.Entry // to be stored when the content is complete; nil = not stored
-	kept     []byte       // the content so far
-	reserved int64        // bytes of the budget held for it
+	entry    *tiers.Entry                    // to be stored when the content is complete; nil = not stored
+	merge    func(*tiers.Entry) *tiers.Entry // what it becomes with what is stored; nil = itself
+	kept     []byte                          // the content so far
+	reserved int64                           // bytes of the budget held for it
 }
 
 func newRelay(x *exchange, resp *upstream.Response) *relay {
@@ -41,7 +43,7 @@ func (r *relay) Read(p []byte) (int, error) {
 		r.finish()
 	case err != nil:
 		r.h.noteFailure(err)
-		r.abandon()
+		r.keepPart()
 	}
 	return n, err
 }
@@ -74,7 +76,24 @@ func (r *relay) finish() {
 	if cap(r.kept)-len(r.kept) > len(r.kept)/8 {
 		r.entry.Body = append(make([]byte, 0, len(r.kept)), r.kept...)
 	}
+	if r.merge != nil {
+		r.entry = r.merge(r.entry)
+	}
 	r.h.submitFill(r.entry, r.reserved)
+	r.entry, r.kept, r.reserved = nil, nil, 0
+}
+
+// keepPart stores what came before the content broke off, where the rest can be fetched later (RFC 9111 §3.3).
+func (r *relay) keepPart() {
+	if r.entry == nil {
+		return
+	}
+	part := policy.BrokenOff(r.entry, r.kept, r.resp.ContentLength)
+	if part == nil || len(policy.AppendCompletion(nil, part, time.Now())) == 0 {
+		r.abandon()
+		return
+	}
+	r.h.submitFill(part, r.reserved)
 	r.entry, r.kept, r.reserved = nil, nil, 0
 }
 
@@ -87,7 +106,7 @@ func (r *relay) abandon() {
 // Close implements [io.Closer]. The connection to the origin is used again only if the content was read to
 // its end.
 func (r *relay) Close() error {
-	r.abandon()
+	r.keepPart()
 	r.resp.Release()
 	return r.conn.SetWriteDeadline(time.Time{})
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
@@ -115,8 +116,8 @@ func (x *exchange) readField(f *framing, name, value []byte) *refusal {
 			x.req.Cond |= policy.Unkeyed
 		}
 	case 12:
-		if tiers.EqualFold(name, "Max-Forwards") && x.endsHere(value) {
-			return maxForwards
+		if tiers.EqualFold(name, "Max-Forwards") {
+			return x.countHop(value)
 		}
 	case 14:
 		f.length = f.length || tiers.EqualFold(name, "Content-Length")
@@ -130,10 +131,23 @@ func (x *exchange) readField(f *framing, name, value []byte) *refusal {
 	return nil
 }
 
-// endsHere tells whether an OPTIONS request may not be forwarded once more (RFC 9110 §7.6.2).
-func (x *exchange) endsHere(maxForwards []byte) bool {
-	return string(x.ctx.Request.Header.Method()) == "OPTIONS" && len(maxForwards) == 1 && maxForwards[0] == '0'
+// countHop takes in the Max-Forwards of an OPTIONS request (RFC 9110 §7.6.2); to other methods it means nothing.
+func (x *exchange) countHop(value []byte) *refusal {
+	if string(x.ctx.Request.Header.Method()) != "OPTIONS" {
+		return nil
+	}
+	hops, err := strconv.ParseUint(string(value), 10, 31)
+	switch {
+	case err != nil:
+		return nil
+	case hops == 0:
+		return maxForwards
+	}
+	x.hops = int(hops)
+	return nil
 }
+
+func isMaxForwards(name []byte) bool { return tiers.EqualFold(name, "Max-Forwards") }
 
 // nominates tells whether a Connection line names end-to-end fields (RFC 9110 §7.6.1). They are not sent
 // on, so what comes back may not be stored for requests whose fields are.

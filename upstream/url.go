@@ -51,18 +51,16 @@ func parseURL(text string) (URL, error) {
 	}
 	p, err := url.Parse(text)
 	switch {
-	case err != nil && strings.Contains(text, "@"):
-		return URL{}, errors.New(wantURL) // net/url quotes what it was given, password and all
 	case err != nil:
-		return URL{}, errors.New(strconv.Quote(text) + ": " + wantURL)
+		return URL{}, errors.New(wantURL) // net/url quotes what it was given, password and all
 	case p.User != nil:
 		return URL{}, errors.New("holds a user name or password: " + wantURL)
 	case p.Scheme != "http" && p.Scheme != "https", p.Hostname() == "":
-		return URL{}, errors.New(strconv.Quote(text) + ": " + wantURL)
+		return URL{}, errors.New(wantURL)
 	case strings.ContainsAny(text, "?#"):
-		return URL{}, errors.New(strconv.Quote(text) + " has a query or a fragment: " + wantURL)
+		return URL{}, errors.New("has a query or a fragment: " + wantURL)
 	case !validPort(p):
-		return URL{}, errors.New(strconv.Quote(text) + ": want a port from 1 to 65535")
+		return URL{}, errors.New("want a port from 1 to 65535")
 	}
 	return fromParsed(text, p), nil
 }
@@ -86,7 +84,7 @@ func fromParsed(text string, p *url.URL) URL {
 
 func parseUnix(text, path string) (URL, error) {
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#\x00") || strings.HasSuffix(path, "/") {
-		return URL{}, errors.New(strconv.Quote(text) + ": " + wantURL)
+		return URL{}, errors.New(wantURL)
 	}
 	return URL{text: text, network: "unix", address: path, authority: "localhost", hostname: "localhost"}, nil
 }

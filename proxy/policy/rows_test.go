@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,25 +30,16 @@ func fields(s string) (h tiers.Header) {
 		return nil
 	}
 	for line := range strings.SplitSeq(s, " | ") {
-		for {
-			before, after, found := strings.Cut(line, "@")
-			if !found {
-				break
-			}
-			n := 1
-			for n < len(after) && '0' <= after[n] && after[n] <= '9' {
-				n++
-			}
-			d, err := time.ParseDuration(after[:n] + "s")
-			if err != nil {
-				panic(line)
-			}
-			line = before + string(AppendDate(nil, noon.Add(d))) + after[n:]
-		}
+		line = dates.ReplaceAllStringFunc(line, func(s string) string {
+			n, _ := strconv.Atoi(s[1:])
+			return string(AppendDate(nil, noon.Add(time.Duration(n)*time.Second)))
+		})
 		h = append(append(h, line...), "\r\n"...)
 	}
 	return h
 }
+
+var dates = regexp.MustCompile("@-?[0-9]+")
 
 // request makes a Request of "METHOD | Name: value | …"; without a method it is a GET.
 func request(s string) (*Request, tiers.Header) {

@@ -65,6 +65,7 @@ func BenchmarkGetMiss(b *testing.B) {
 	tier, _ := filled(b, memory.Config{MaxBytes: 1 << 30}, 100_000, 0)
 	ctx, key := b.Context(), keyOf(-1)
 	b.ReportAllocs()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := tier.Get(ctx, key, nil); err == nil {

@@ -66,6 +66,7 @@ func newClients(cfg *Config) (client, replicas goredis.UniversalClient, err erro
 		client = goredis.NewFailoverClient(opt.Failover())
 		if cfg.ReadReplicas {
 			opt.ReadOnly = true
+			opt.ConnMaxLifetime = 10 * time.Minute // to find a replica again after the master had to stand in
 			replicas = goredis.NewFailoverClient(opt.Failover())
 		}
 		return client, replicas, nil

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,13 +28,13 @@ type pipeliner interface {
 	Pipeline() goredis.Pipeliner
 }
 
-func newLane(base context.Context, wg *sync.WaitGroup, addr string, client pipeliner, timeout time.Duration, c *counters) *lane {
+func newLane(base context.Context, crew *crew, addr string, client pipeliner, timeout time.Duration, c *counters) *lane {
 	l := &lane{addr: addr, client: client, timeout: timeout, trips: c}
 	l.breaker.init()
-	l.reads = newQueue(base, wg, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
+	l.reads = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpGet, cmds, jobs)
 	})
-	l.writes = newQueue(base, wg, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
+	l.writes = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpPut, cmds, jobs)
 	})
 	return l

@@ -31,7 +31,7 @@ type queue struct {
 	trip func(ctx context.Context, cmds []goredis.Cmder, jobs int) error
 	base context.Context // ends when the tier is closed
 	wait time.Duration   // for a shared round trip
-	wg   *sync.WaitGroup // waits for the goroutine
+	crew *crew
 
 	mu      sync.Mutex
 	direct  int // operations in a round trip of their own
@@ -49,8 +49,8 @@ type job struct {
 	done  chan struct{}
 }
 
-func newQueue(base context.Context, wg *sync.WaitGroup, wait time.Duration, trip func(context.Context, []goredis.Cmder, int) error) *queue {
-	return &queue{trip: trip, base: base, wait: wait, wg: wg, wake: make(chan struct{}, 1)}
+func newQueue(base context.Context, crew *crew, wait time.Duration, trip func(context.Context, []goredis.Cmder, int) error) *queue {
+	return &queue{trip: trip, base: base, wait: wait, crew: crew, wake: make(chan struct{}, 1)}
 }
 
 // do sends cmds in one round trip and waits until they are answered or ctx ends. When it returns because ctx
@@ -69,10 +69,13 @@ func (q *queue) do(ctx context.Context, cmds []goredis.Cmder, bytes int) error {
 	j := &job{ctx: ctx, cmds: cmds, bytes: bytes, done: make(chan struct{})}
 	q.waiting = append(q.waiting, j)
 	if !q.sharing {
-		q.sharing = true
-		q.wg.Go(q.share)
+		q.sharing = q.crew.hire(q.share)
 	}
+	sharing := q.sharing
 	q.mu.Unlock()
+	if !sharing {
+		return goredis.ErrClosed
+	}
 	select {
 	case q.wake <- struct{}{}:
 	default:

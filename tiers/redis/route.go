@@ -159,8 +159,8 @@ func (t *Tier) dial(client goredis.UniversalClient, replicas goredis.UniversalCl
 
 // lane opens a lane with a goroutine that looks after its breaker.
 func (t *Tier) lane(addr string, client pipeliner, probe func(context.Context) error) *lane {
-	l := newLane(t.base, &t.running, addr, client, t.timeout, &t.counters)
-	t.running.Go(func() { t.guard(l, probe) })
+	l := newLane(t.base, &t.crew, addr, client, t.timeout, &t.counters)
+	t.crew.hire(func() { t.guard(l, probe) })
 	return l
 }
 

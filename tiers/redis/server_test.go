@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -176,6 +177,16 @@ func openLogged(t testing.TB, cfg redis.Config, log *lines) *redis.Tier {
 func count(tier *redis.Tier, op redis.Op, r redis.Result) uint64 {
 	s := tier.Stats()
 	return s.Operations[op][r]
+}
+
+// results lists how often an operation had which result.
+func results(tier *redis.Tier, op redis.Op) (text string) {
+	for _, r := range redis.Results() {
+		if n := count(tier, op, r); n > 0 {
+			text += fmt.Sprintf(" %s %d", r, n)
+		}
+	}
+	return text
 }
 
 // eventually waits until ok holds, and tells how long that took.

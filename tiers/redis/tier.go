@@ -16,7 +16,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -37,9 +36,9 @@ type Tier struct {
 	log      *throttle
 	hints    hints
 
-	base    context.Context // ends with Close
-	stop    context.CancelFunc
-	running sync.WaitGroup // the goroutines
+	base context.Context // ends with Close
+	stop context.CancelFunc
+	crew crew
 }
 
 var _ tiers.Tier = (*Tier)(nil)
@@ -72,7 +71,7 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	t.base, t.stop = context.WithCancel(context.Background())
 	t.route = t.dial(client, replicas, cfg.ReadReplicas)
 	t.gate = &t.route.all()[0].breaker
-	t.running.Go(t.greet)
+	t.crew.hire(t.greet)
 	return t, nil
 }
 
@@ -91,7 +90,7 @@ func (t *Tier) Close() {
 	for _, client := range t.clients {
 		_ = client.Close() //nolint:errcheck // nothing can be done about it
 	}
-	t.running.Wait()
+	t.crew.dismiss()
 }
 
 // do sends cmds, all for keys of one target of which one is given, in one round trip, follows redirections,
