@@ -100,6 +100,7 @@ func (h *Handler) appendVia(dst tiers.Header, http11 bool) tiers.Header {
 func (h *Handler) do(q *upstream.Request, resp *upstream.Response) (t policy.Times, err error) {
 	t.Requested = tiers.Now()
 	err = h.Origin.Do(q, resp)
+	resp.Header = joinCodings(resp.Header)
 	t.Received, t.Wall = tiers.Now(), time.Now()
 	return t, err
 }

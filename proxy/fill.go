@@ -33,10 +33,16 @@ type fill struct {
 	reserved int64
 }
 
-// Execute implements [pool.Job].
+// Execute implements [pool.Job]. That L1 refuses an entry is its own affair, and counted there, unless it is the
+// only tier.
 func (f *fill) Execute(ctx context.Context) error {
 	defer f.h.budget.give(f.reserved)
-	if err := f.h.Stack.Put(ctx, f.entry); err != nil {
+	near := f.h.Stack.PutNear(ctx, f.entry)
+	err := f.h.Stack.PutFar(ctx, f.entry)
+	if f.h.Stack.Far == nil {
+		err = near
+	}
+	if err != nil {
 		f.h.counters.fillsFailed.Add(1)
 		return err
 	}

@@ -30,6 +30,8 @@ func (h *Handler) judgePart(x *exchange, r *policy.Response, resp *upstream.Resp
 	switch {
 	case why != policy.ReasonNone || !h.stores():
 		return nil, why
+	case !x.req.Is(policy.Range): // nobody asked for a part
+		return nil, policy.ReasonStatus
 	case !ok || span.Len() != resp.ContentLength:
 		return nil, policy.ReasonIncomplete
 	}

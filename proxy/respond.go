@@ -197,14 +197,13 @@ func (x *exchange) beginResponse(status int) {
 }
 
 // appendAge appends the Age that a response from the store must have (RFC 9111 §5.1). One that the origin just
-// made has none, unless it came with one or was of age already.
+// made has none, unless it came with one.
 func (x *exchange) appendAge(e *tiers.Entry) {
-	age := int64(e.Age(x.now) / time.Second)
-	if (x.outcome == Miss || x.outcome == Passed) && !x.aged && age == 0 {
+	if (x.outcome == Miss || x.outcome == Passed) && !x.aged {
 		return
 	}
 	x.out = append(x.out, "Age: "...)
-	x.out = strconv.AppendInt(x.out, age, 10)
+	x.out = strconv.AppendInt(x.out, int64(e.Age(x.now)/time.Second), 10)
 	x.out = append(x.out, "\r\n"...)
 }
 

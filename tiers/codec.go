@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"math"
+	"slices"
 	"time"
 )
 
@@ -25,6 +25,8 @@ import (
 const (
 	codecVersion = 1
 	codecHead    = 96
+
+	longest = 1 << 61 // of a duration, in ns, so that sums of two or three do not overflow; 73 years
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -75,7 +77,8 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 		Flags:                Flags(b[3]),
 		AsOf:                 Position{Gen: le.Uint64(b[60:]), N: le.Uint64(b[68:])},
 	}
-	if min(age, ttl, e.Lifetime, e.StaleWhileRevalidate, e.StaleIfError, e.Keep) < 0 {
+	times := [...]time.Duration{age, ttl, e.Lifetime, e.StaleWhileRevalidate, e.StaleIfError, e.Keep}
+	if slices.Min(times[:]) < 0 || slices.Max(times[:]) > longest {
 		return nil, ErrCodec
 	}
 	rest := b[codecHead:]
@@ -93,9 +96,6 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 	e.Key, e.Vary, e.Variant = Key(parts[0]), string(parts[1]), string(parts[2])
 	e.Header, e.Body = parts[3], parts[4]
 	passed := max(0, ttl-max(0, left))
-	if age > math.MaxInt64-passed {
-		return nil, ErrCodec
-	}
 	e.Born = now.Add(-(age + passed))
 	return e, nil
 }

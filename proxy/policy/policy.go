@@ -1,18 +1,49 @@
 // Package policy is HTTP caching as pure functions over values: what RFC 9111 asks of a shared cache, and
-// what RFC 5861 and RFC 9110 add. Nothing here does I/O, starts a goroutine or reads a clock: the time is
+// what RFC 9110, 5861, 9211 and 9213 add. Nothing here does I/O, starts a goroutine or reads a clock: the time is
 // an argument.
 //
-// There is one file per concern, named after the section of RFC 9111 that it follows:
+// A request is read into a [Request], a response into a [Response]. [Config.NewEntry] judges and stores, [Decide]
+// reuses, [Config.Freshened] and its kin bring up to date, [Invalidated] tells what a change ends. There is one file per
+// concern, its test beside it; rows of the tests cite the section they come from:
 //
-//	directives.go   §5.2    Cache-Control
-//	date.go         RFC 9110 §5.6.7
-//	etag.go         RFC 9110 §8.8.3
-//	request.go      §4, §5.2.1   what a request says
-//	storable.go     §3      may a response be stored
-//	freshness.go    §4.2    for how long, and how old is it
-//	vary.go         §4.1    which stored response may serve
-//	decide.go       §4      may it be reused, now
-//	validate.go     §4.3    conditional requests, in both directions
+//	RFC 9111            file            test
+//	§3, §3.1, §3.5      storable.go     TestStorable, TestProvoked, TestHeuristicStatus, TestStoredHeader, TestDate
+//	§3.2, §4.3.4        validate.go     TestSelected, TestFreshened, TestFreshenedDate, TestKeepable
+//	§3.3                partial.go      TestNewPart, TestPartAnswers, TestBrokenOff, TestAppendCompletion
+//	§3.4                partial.go      TestCombined, TestCombinedFields, TestPartsMakeTheWhole
+//	§4, §4.2.4          decide.go       TestDecide, TestStandIn, TestNeverStale
+//	§4.1                vary.go         TestVaryOf, TestVariant, FuzzVary
+//	§4.1, VARY_SELECT   prefer.go       TestSuits
+//	§4.2.1, §4.2.2      freshness.go    TestLifetime, TestNoOverflow
+//	§4.2.3, §5.1        freshness.go    TestAge, TestApparentAge
+//	§4.3.1, §4.3.2      validate.go     TestAppendConditions, TestNotModified
+//	§4.3.5              validate.go     TestHeadFreshened, TestOutdated
+//	§4.4                invalidate.go   TestInvalidates, TestInvalidated, TestSameOrigin, FuzzInvalidated
+//	§5.2                directives.go   TestDirectives, FuzzDirectives
+//	§5.2.1              decide.go       TestDecide
+//	§5.2.2              storable.go, freshness.go   TestStorable, TestWindows
+//	§5.3                freshness.go    TestLifetime
+//	§5.4                request.go      TestNoCacheRequested
+//	§7.3                storable.go     TestSetCookie
+//
+//	RFC 9110            file            test
+//	§5.6.7              date.go         TestParseDate, FuzzDate
+//	§6.6.1              storable.go     TestDate
+//	§8.8.2.2            range.go        TestAnswer, TestCombined
+//	§8.8.3              etag.go         TestETagMatch, TestStrongMatch, FuzzETag
+//	§9.1, §9.2.1        request.go      TestMethodOf, TestUsable
+//	§9.3.3              invalidate.go   TestNewEntryOfPost
+//	§12.4.2, §12.5      vary.go, prefer.go   TestVariant, TestSuits
+//	§13.1.2, §13.1.3    validate.go     TestNotModified
+//	§13.1.5, §14        range.go        TestParseRange, TestAnswer, TestContentRange, FuzzRange
+//	§15.1               storable.go     TestHeuristicStatus
+//	§15.4.5             validate.go     TestStaysIn304
+//
+//	others              file            test
+//	RFC 5861            freshness.go, decide.go   TestWindows, TestDecide, TestStandIn, TestIsError
+//	RFC 9211 §2.2       policy.go       TestNames, TestSeconds
+//	RFC 9213            targeted.go     TestTargeted, TestTargetedReplaces, FuzzTargeted
+//	unkeyed fields      unkeyed.go      TestUnkeyed
 package policy
 
 import "time"

@@ -32,7 +32,7 @@ var unkeyed = func() (byLength [32][]string) {
 
 // isUnkeyed tells whether name is one of the fields that change answers without being in the Key. Some origins read "_" as "-".
 func isUnkeyed(name []byte) bool {
-	if len(name) >= len(unkeyed) {
+	if len(name) == 0 || len(name) >= len(unkeyed) || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' { // all begin so
 		return false
 	}
 	for _, s := range unkeyed[len(name)] {

@@ -48,31 +48,51 @@ func varyWithin(inner, outer string) bool {
 // are combined, white space that the syntax allows does not count, and for the fields whose definition says so neither
 // do order and case. An absent field is not an empty one.
 func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
-	for name := range strings.SplitSeq(vary, ",") {
-		form := formOf(name)
+	for len(vary) > 0 {
+		name := vary
+		if i := strings.IndexByte(vary, ','); i >= 0 {
+			name, vary = vary[:i], vary[i+1:]
+		} else {
+			vary = ""
+		}
+		f := formOf(name)
 		mark := len(dst)
 		dst = append(dst, '-') // absent
-		for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
-			if !tiers.EqualFold(n, name) {
-				continue
-			}
+		for v, rest := nextNamed(h, name); v != nil; v, rest = nextNamed(rest, name) {
 			if dst[mark] == '-' {
 				dst[mark] = '='
 			} else {
 				dst = append(dst, ',')
 			}
-			if form == singleton {
-				dst = append(dst, v...)
-			} else {
+			if f == list {
 				dst = appendMembers(dst, v)
+			} else {
+				dst = append(dst, v...)
 			}
 		}
-		if form >= preferences && dst[mark] == '=' {
-			dst = dst[:mark+1+normalize(dst[mark+1:], form)]
+		if f >= preferences && dst[mark] == '=' {
+			dst = dst[:mark+1+normalize(dst[mark+1:], f)]
 		}
 		dst = append(dst, '\n')
 	}
 	return dst
+}
+
+// nextNamed returns the value of the first line named name, nil when there is none, and what follows it. It
+// is what [tiers.Header.Next] and a comparison find, without a look at the other lines' values.
+func nextNamed(h tiers.Header, name string) (value []byte, rest tiers.Header) {
+	for len(h) > 0 {
+		line := []byte(h)
+		if i := bytes.IndexByte(h, '\n'); i >= 0 {
+			line, h = h[:i], h[i+1:]
+		} else {
+			h = nil
+		}
+		if n := len(name); len(line) > n && line[n] == ':' && tiers.EqualFold(line[:n], name) {
+			return tiers.TrimSpace(line[n+1:]), h
+		}
+	}
+	return nil, nil
 }
 
 // form is what is known of a request field's syntax.
@@ -136,11 +156,16 @@ const maxSorted = 32
 // normalize brings a list of preferences into one order and spelling, in place, and returns its new length.
 func normalize(b []byte, f form) int {
 	var members [maxSorted][]byte
-	count, end := 0, 0
+	count, end, inOrder := 0, 0, true
 	for rest := b; len(rest) > 0; {
-		member := rest[:memberEnd(rest)]
-		rest = rest[min(len(member)+1, len(rest)):]
-		member = member[:normalizeMember(member, f)]
+		rest = rest[spaceEnd(rest, 0):]
+		n := plainEnd(rest)
+		member := rest[:n]
+		if n < len(rest) && rest[n] != ',' {
+			n = memberEnd(rest)
+			member = rest[:normalizeMember(rest[:n], f)]
+		}
+		rest = rest[min(n+1, len(rest)):]
 		if len(member) == 0 {
 			continue
 		}
@@ -152,15 +177,50 @@ func normalize(b []byte, f form) int {
 		end += copy(b[end:], member)
 		if count < maxSorted {
 			members[count] = b[at:end]
+			inOrder = inOrder && (count == 0 || bytes.Compare(members[count-1], members[count]) <= 0)
 		}
 		count++
 	}
-	if 1 < count && count <= maxSorted {
-		slices.SortFunc(members[:count], bytes.Compare)
+	if !inOrder && count <= maxSorted {
+		sortMembers(members[:count])
 		rewrite(b, members[:count])
 	}
 	return end
 }
+
+// sortMembers sorts by insertion: lists are short, and mostly in somebody's order.
+func sortMembers(members [][]byte) {
+	for i := 1; i < len(members); i++ {
+		m := members[i]
+		at := i
+		for at > 0 && bytes.Compare(members[at-1], m) > 0 {
+			members[at] = members[at-1]
+			at--
+		}
+		members[at] = m
+	}
+}
+
+// plainEnd returns the index of the first byte that is not plain, or len(b).
+func plainEnd(b []byte) int {
+	for i, c := range b {
+		if !plain[c] {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// plain tells which bytes of a member are in their one spelling whatever stands around them.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+	}
+	for _, c := range "-*/+." {
+		t[c] = true
+	}
+	return t
+}()
 
 // memberEnd returns the index of the first comma outside quoted strings, or len(b).
 func memberEnd(b []byte) int {
