@@ -55,3 +55,12 @@ func (x *exchange) appendDetail() {
 		x.out = append(x.out, x.detail.String()...)
 	}
 }
+
+// appendXCache appends what other caches' users look for.
+func (x *exchange) appendXCache() {
+	if x.outcome <= Revalidated {
+		x.out = append(x.out, "X-Cache: HIT\r\n"...)
+		return
+	}
+	x.out = append(x.out, "X-Cache: MISS\r\n"...)
+}

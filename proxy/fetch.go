@@ -19,7 +19,8 @@ import (
 func (h *Handler) fetch(x *exchange) {
 	x.outcome = Miss
 	switch {
-	case x.decision.Action == policy.Revalidate && h.revalidate(x),
+	case x.decision.Action == policy.Revalidate && h.revalidate(x, x.entry),
+		x.decision.Reason == policy.ReasonVaryMiss && h.revalidate(x, tagged(h.Stack.Variants(x.key()))...),
 		x.decision.Reason == policy.ReasonPartial && !x.req.Is(policy.Range) && h.complete(x):
 		return
 	}
@@ -31,11 +32,11 @@ func (h *Handler) fetch(x *exchange) {
 	h.answer(x, resp, t)
 }
 
-// revalidate asks the origin whether the stored response still holds (RFC 9111 §4.3), and answers. It
-// returns false, with nothing answered, when that cannot be asked, or when the 304 is about something else: then the
-// request goes on as it came.
-func (h *Handler) revalidate(x *exchange) bool {
-	conditions := policy.AppendConditions(nil, x.entry)
+// revalidate asks the origin whether one of the stored responses entries holds (RFC 9111 §4.3), and answers. It
+// returns false, with nothing answered, when that cannot be asked, or when the 304 is about none of them: then the request
+// goes on as it came.
+func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
+	conditions := policy.AppendConditions(nil, entries...)
 	if len(conditions) == 0 {
 		return false
 	}
@@ -50,7 +51,7 @@ func (h *Handler) revalidate(x *exchange) bool {
 	}
 	defer resp.Release()
 	r := h.Policy.ReadResponse(resp.Status, resp.Header)
-	fresh := h.Policy.Freshened(x.entry, &r, t)
+	fresh := h.freshened(x, &r, t, entries)
 	if fresh == nil {
 		return false
 	}
@@ -60,6 +61,34 @@ func (h *Handler) revalidate(x *exchange) bool {
 	x.outcome, x.entry, x.now, x.aged = Revalidated, fresh, tiers.Now(), true
 	x.serve(fresh)
 	return true
+}
+
+// tagged returns those of the variants that have an entity tag: Last-Modified does not tell variants apart, so a lone one
+// is given twice, for which no If-Modified-Since is made.
+func tagged(variants []*tiers.Entry) (with []*tiers.Entry) {
+	for _, e := range variants {
+		if e.Header.Has("ETag") {
+			with = append(with, e)
+		}
+	}
+	if len(with) == 1 {
+		with = append(with, with[0])
+	}
+	return with
+}
+
+// freshened makes the stored response that a 304 selects and freshens, or nil. One that other request fields had
+// selected becomes a variant for this request's.
+func (h *Handler) freshened(x *exchange, r *policy.Response, t policy.Times, entries []*tiers.Entry) *tiers.Entry {
+	selected := policy.Selected(r, entries...)
+	if len(selected) == 0 {
+		return nil
+	}
+	fresh := h.Policy.Freshened(selected[0], r, t)
+	if fresh != nil && fresh.Vary != "" {
+		fresh.Variant = strings.Clone(x.Variant(fresh.Vary))
+	}
+	return fresh
 }
 
 // ask sends the exchange's request upstream. The lines of extra, if there are any, stand in for the client's own

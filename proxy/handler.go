@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -100,18 +101,43 @@ func (h *Handler) lookup(x *exchange) {
 		return
 	}
 	ctx := context.Background()
-	if e, err := h.Stack.GetNear(ctx, x.key(), x); err == nil {
+	e, err := h.Stack.GetNear(ctx, x.key(), x)
+	if err == nil {
 		x.entry, x.source = e, tiers.L1
 	}
-	x.decision = policy.Decide(&x.req, x.entry, x.now)
+	x.decide(err)
 	if x.decision.Action <= policy.ServeStale || h.Stack.Far == nil || x.entry != nil && x.decision.Reason == policy.ReasonRequest {
+		h.prefer(x)
 		return
 	}
-	e, err := h.Stack.GetFar(ctx, x.key(), x)
+	e, err = h.Stack.GetFar(ctx, x.key(), x)
 	if err == nil && (x.entry == nil || e.Born > x.entry.Born) {
 		x.entry, x.source = e, tiers.L2
-		x.now = tiers.Now()
-		x.decision = policy.Decide(&x.req, x.entry, x.now)
+	}
+	x.now = tiers.Now()
+	x.decide(err)
+	h.prefer(x)
+}
+
+// decide decides by what was found so far. miss is why the tier that was asked last found nothing.
+func (x *exchange) decide(miss error) {
+	others := x.decision.Reason == policy.ReasonVaryMiss || errors.Is(miss, tiers.ErrVariant)
+	x.decision = policy.Decide(&x.req, x.entry, x.now)
+	if x.decision.Reason == policy.ReasonURIMiss && others {
+		x.decision.Reason = policy.ReasonVaryMiss
+	}
+}
+
+// prefer, where VARY_SELECT is on, takes another variant in L1 that the request likes as well (see [policy.Suits]).
+func (h *Handler) prefer(x *exchange) {
+	if !h.Policy.VarySelect || x.decision.Reason != policy.ReasonVaryMiss {
+		return
+	}
+	for _, e := range h.Stack.Variants(x.key()) {
+		if d := policy.Decide(&x.req, e, x.now); d.Action <= policy.ServeStale && policy.Suits(e, x.header) {
+			x.entry, x.source, x.decision = e, tiers.L1, d
+			return
+		}
 	}
 }
 

@@ -243,5 +243,8 @@ func (x *exchange) endBlock() {
 	x.out = append(x.out, x.h.pseudonym...)
 	x.out = append(x.out, "\r\n"...)
 	x.appendCacheStatus()
+	if x.h.Config.XCache {
+		x.appendXCache()
+	}
 	x.out = append(x.out, "\r\n"...)
 }

@@ -53,6 +53,15 @@ func (s *Stack) GetFar(ctx context.Context, key Key, sel Selector) (*Entry, erro
 	return e, err
 }
 
+// Variants returns the stored responses of all variants under key that the near tier has, or nil when it cannot list
+// them. They may be stale.
+func (s *Stack) Variants(key Key) []*Entry {
+	if near, ok := s.Near.(interface{ Variants(Key) []*Entry }); ok {
+		return near.Variants(key)
+	}
+	return nil
+}
+
 // Put writes the near tier first, so that this process has the entry soonest, then the far one.
 func (s *Stack) Put(ctx context.Context, e *Entry) error {
 	return errors.Join(s.PutNear(ctx, e), s.PutFar(ctx, e))

@@ -12,14 +12,19 @@ package tiers
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // ErrMiss is what Get returns when the tier holds nothing that the request selects.
 var ErrMiss = errors.New("tiers: miss")
 
+// ErrVariant is an [ErrMiss] of a tier that knows of other variants under the key: responses that were stored for
+// other request fields (RFC 9111 §4.1).
+var ErrVariant = fmt.Errorf("%w: only other variants", ErrMiss)
+
 // Tier keeps stored responses. All methods may be called at once from many goroutines.
 type Tier interface {
-	// Get returns the most recently stored response under key that sel selects, or [ErrMiss]. Any other
+	// Get returns the most recently stored response under key that sel selects, or [ErrMiss], which may be [ErrVariant]. Any other
 	// error means that the tier could not tell; it is then treated as a miss, and counted. The entry may
 	// be stale. key is not kept: its bytes may be reused when Get has returned.
 	Get(ctx context.Context, key Key, sel Selector) (*Entry, error)

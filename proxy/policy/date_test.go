@@ -46,6 +46,7 @@ func TestParseDate(t *testing.T) {
 		{"9110 §5.6.7 form", "Sun, 06 Nov 1994 8:49:37 GMT", ""},
 		{"9110 §5.6.7 form", "Sun, 06 Nov 1994 08.49.37 GMT", ""},
 		{"9110 §5.6.7 form", "Sun, 06 Nov 1994 08:49 GMT", ""},
+		{"9110 §5.6.7 form", "Sun, 06 Nov 19", ""},
 		{"9110 §5.6.7 form", "Sun, 06 Nov 1994 08:49:37.5 GMT", ""},
 		{"9110 §5.6.7 form", "Sun, 06 Nov 1994 08:49:37 GMT ", ""},
 		{"9110 §5.6.7 form", "Sun, 06 November 1994 08:49:37 GMT", ""},

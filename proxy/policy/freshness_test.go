@@ -46,6 +46,7 @@ func TestLifetime(t *testing.T) {
 		{"9111 §4.2.2 future", tenth, "Last-Modified: @600", 0},
 		{"9111 §4.2.2 invalid", tenth, `Last-Modified: x | ETag: "a"`, 0},
 		{"9111 §4.2.2 first line", tenth, `Last-Modified: @-600 | Last-Modified: @-900`, 60},
+		{"9111 §4.2.2 bad Date", tenth, "Last-Modified: @-600 | Date: x", 60},
 		{"9111 §4.2.2 off", none, "Last-Modified: @-600", 0},
 		{"9111 §4.2.2 status", tenth, "404 | Last-Modified: @-600", 60},
 		{"9111 §4.2.2 public", tenth, "403 | Cache-Control: public | Last-Modified: @-600", 60},

@@ -52,10 +52,10 @@ func (c *Config) NewEntryOfPost(method []byte, target string, req *Request, head
 // have one origin. Nothing is decoded or encoded, so that it compares with keys.
 func resolve(target, ref string) (uri string, ok bool) {
 	scheme, rest, ok := strings.Cut(target, "://")
-	if !ok {
+	authority, path := cutAuthority(rest)
+	if !ok || scheme != "http" && scheme != "https" || authority == "" {
 		return "", false
 	}
-	authority, path := cutAuthority(rest)
 	ref, _, _ = strings.Cut(ref, "#")
 	if s, after, has := strings.Cut(ref, ":"); has && !strings.ContainsAny(s, "/?") {
 		if !strings.EqualFold(s, scheme) || !strings.HasPrefix(after, "//") {
@@ -87,7 +87,7 @@ func cutAuthority(s string) (authority, rest string) {
 // may be left out.
 func sameAuthority(scheme, a, b string) bool {
 	port := ":80"
-	if strings.EqualFold(scheme, "https") {
+	if scheme == "https" {
 		port = ":443"
 	}
 	bare := func(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, port), ":") }

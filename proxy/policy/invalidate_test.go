@@ -81,6 +81,10 @@ func TestSameOrigin(t *testing.T) {
 		{"https://api/a", "https://api:80/x", false},
 		{"http://[::1]/a", "http://[::1]:80/x", true},
 		{"http://api", "/x", true},
+		{"http://api?a", "b", true},
+		{"http://api/a", "#f", false},
+		{"http:///a", "/x", false},
+		{"ftp://api/a", "/x", false},
 		{"not a URI", "/x", false},
 	} {
 		if got := len(Invalidated(row.target, fields("Location: "+row.location))) == 1; got != row.want {

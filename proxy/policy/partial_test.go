@@ -96,6 +96,14 @@ func TestPartAnswers(t *testing.T) {
 	}
 }
 
+// TestDamagedPart: what is not what it says to be answers nothing.
+func TestDamagedPart(t *testing.T) {
+	e := stored(t, defaults, "GET", partly+"bytes 2-5/9", "234")
+	if r, _ := request("Range: bytes=2-3"); Decide(r, e, at(1)).Action != Fetch || StandIn(r, e, at(1)) {
+		t.Error("it answers")
+	}
+}
+
 func TestBrokenOff(t *testing.T) {
 	for _, row := range []struct {
 		section, response, got string

@@ -82,11 +82,11 @@ func parseLength(b []byte) (n int64, ok bool) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		if n > (math.MaxInt64-9)/10 {
+		if d := int64(c - '0'); n > (math.MaxInt64-d)/10 {
 			n = math.MaxInt64
-			continue
+		} else {
+			n = n*10 + d
 		}
-		n = n*10 + int64(c-'0')
 	}
 	return n, len(b) > 0
 }

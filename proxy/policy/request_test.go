@@ -100,7 +100,7 @@ func TestUnkeyed(t *testing.T) {
 		{"X-Forwarded-Proto", true}, {"X-Forwarded-Scheme", true}, {"X-Forwarded-Port", true}, {"X-Forwarded-Prefix", true},
 		{"X-Forwarded-Server", true}, {"X-Host", true}, {"X-Original-Host", true}, {"X-Original-URL", true}, {"X-Rewrite-URL", true},
 		{"X-HTTP-Method-Override", true}, {"X-Method-Override", true}, {"X-HTTP-Method", true}, {"Forwarded", true},
-		{"X-Tenant", true}, {"x-tenant", true}, {"X-Debug", true},
+		{"X-Tenant", true}, {"x_tenant", true}, {"X-Debug", true},
 		{"X-Forwarded-For", false}, {"X-Real-IP", false}, {"X-Request-ID", false}, {"Via", false}, {"Host", false}, {"X-Forwarded-Hos", false},
 		{"X-Forwarded-Host2", false}, {"", false}, {strings.Repeat("x", 100), false}, {"Traceparent", false}, {"X-Tenants", false},
 	} {

@@ -87,6 +87,8 @@ func (c *Config) storable(req *Request, r *Response) Reason {
 	switch {
 	case req.Method != Get, r.Status < 200, r.Status == 304: // §3, first items; a 304 only freshens
 		return ReasonStatus
+	case r.Status == 416: // a Range field provokes it, which is not in the Key: RFC 9110 §15.5.17
+		return ReasonStatus
 	case req.CC.Has(DirNoStore): // §5.2.1.5
 		return ReasonNoStore
 	case r.CC.Has(DirMustUnderstand): // §5.2.2.3: overrides no-store where the status code is understood

@@ -27,6 +27,7 @@ func TestStorable(t *testing.T) {
 		{"9111 §3 explicit, any status", "GET", "500 | Expires: @60", ReasonNone},
 		{"9111 §3 explicit, any status", "GET", "599 | Cache-Control: s-maxage=60", ReasonNone},
 		{"9111 §3 explicit, any status", "GET", "299 | Cache-Control: max-age=60", ReasonNone},
+		{"9110 §15.5.17 of a range", "GET | Range: bytes=9-", "416 | Cache-Control: max-age=60", ReasonStatus},
 		{"9111 §3 public", "GET", `403 | Cache-Control: public | ETag: "a"`, ReasonNone},
 		{"9111 §3 silent", "GET", `200 | ETag: "a"`, ReasonNone},
 		{"9111 §3 silent", "GET", `404 | ETag: "a"`, ReasonNone},

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/nearside-cache/nearside/tiers"
 )
 
 // unkeyed lists, by length, the request fields that frameworks take the target, the origin or the method from, though
@@ -43,24 +41,28 @@ func isUnkeyed(name []byte) bool {
 	return false
 }
 
-// equalDashed tells whether name is s, which is in lower case, but for case, and for "_" where s has "-".
+// equalDashed tells whether name, of s's length, is s but for case, and for "_" where the other has "-".
 func equalDashed(name []byte, s string) bool {
 	for i, c := range name {
-		if c == '_' {
-			c = '-'
-		}
-		if lowerByte(c) != s[i] {
+		if dashed(c) != dashed(s[i]) {
 			return false
 		}
 	}
 	return true
 }
 
+func dashed(c byte) byte {
+	if c == '_' {
+		return '-'
+	}
+	return lowerByte(c)
+}
+
 // Bypasses tells whether BYPASS_HEADERS names the request field: then [Unkeyed] holds for the request. It
 // costs nothing when the list is empty.
 func (c *Config) Bypasses(name []byte) bool {
 	for _, s := range c.BypassHeaders {
-		if tiers.EqualFold(name, s) {
+		if len(name) == len(s) && equalDashed(name, s) {
 			return true
 		}
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
@@ -127,12 +128,12 @@ func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry
 	if star || !varyWithin(vary, e.Vary) {
 		return nil
 	}
-	merged := c.ReadResponse(e.Status, mergeHeader(e.Header, update.Header))
-	merged.age = update.age
+	newer := update.Header
 	if !update.hasDate { // RFC 9110 §6.6.1: it was received now; the stored Date is that of the older response
-		merged.Header = withDate(merged.Header, t.Wall)
-		merged.date, merged.hasDate = nil, true
+		newer = slices.Concat(newer, tiers.Header{}.AppendLine([]byte("Date"), AppendDate(nil, t.Wall)))
 	}
+	merged := c.ReadResponse(e.Status, mergeHeader(e.Header, newer))
+	merged.age = update.age
 	fresh := *e
 	fresh.Flags = 0
 	fresh.Header = merged.storedHeader(t.Wall)
@@ -140,7 +141,8 @@ func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry
 	return &fresh
 }
 
-// Keepable tells whether the response that a 304 freshened may stay stored, now that its fields changed.
+// Keepable tells whether a response that [Config.Freshened], [Config.HeadFreshened] or [Config.Combined] made in
+// answer to req may be stored, now that its fields changed.
 func (c *Config) Keepable(e *tiers.Entry, req *Request) bool {
 	r := c.ReadResponse(e.Status, e.Header)
 	return c.storable(req, &r) == ReasonNone
@@ -177,11 +179,6 @@ func hasField(h tiers.Header, name []byte) bool {
 		}
 	}
 	return false
-}
-
-// withDate returns h with the Date wall, in place of its own.
-func withDate(h tiers.Header, wall time.Time) tiers.Header {
-	return mergeHeader(h, tiers.Header{}.AppendLine([]byte("Date"), AppendDate(nil, wall)))
 }
 
 // NotModified tells whether the client of a request with these fields has what e holds (RFC 9110 §13.2.2):

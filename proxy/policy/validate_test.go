@@ -25,7 +25,7 @@ func TestAppendConditions(t *testing.T) {
 		for r := range strings.SplitSeq(row.responses, "\n") {
 			entries = append(entries, &tiers.Entry{Header: fields(r)})
 		}
-		if got := lines(AppendConditions(nil, entries...)); got != row.want {
+		if got := AppendConditions(nil, entries...); lines(got) != row.want || (len(got) == 0) != (row.want == "") {
 			t.Errorf("%s: %q: %q, want %q", row.section, row.responses, got, row.want)
 		}
 		if got := AppendConditions(fields("Via: x"), entries...); !strings.HasPrefix(string(got), "Via: x\r\n") {
@@ -121,9 +121,17 @@ func TestFreshenedDate(t *testing.T) {
 	old := stored(t, defaults, "GET", `ETag: "a" | Date: @-9 | Cache-Control: max-age=60`, "")
 	for s, want := range map[string]time.Duration{`304 | X: 1`: 100, `304 | Date: @80`: 80} {
 		e := defaults.Freshened(old, response(defaults, s), later)
-		if got, _ := e.Header.Get("Date"); string(got) != string(AppendDate(nil, noon.Add(want*time.Second))) {
+		if got, _ := e.Header.Get("Date"); string(got) != string(AppendDate(nil, noon.Add(want*time.Second))) || strings.Count(string(e.Header), "Date:") != 1 {
 			t.Errorf("%q: Date is %s", s, got)
 		}
+	}
+}
+
+// TestFreshenedSilent: a response that no longer says how long it is fresh is not by itself, when its status code does not allow it.
+func TestFreshenedSilent(t *testing.T) {
+	old := stored(t, defaults, "GET", `403 | ETag: "a" | Last-Modified: @-9000 | Cache-Control: max-age=60`, "")
+	if e := defaults.Freshened(old, response(defaults, "304 | Cache-Control: no-transform"), later); e.Lifetime != 0 || e.Flags != tiers.Heuristic {
+		t.Errorf("fresh for %v, flags %b", e.Lifetime, e.Flags)
 	}
 }
 

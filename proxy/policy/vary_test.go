@@ -84,6 +84,12 @@ func TestVariant(t *testing.T) {
 		{"9110 §12.5.1 case of values", "accept", "Accept: text/html;level=A", "Accept: text/html;level=a", false},
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="X, y"`, `Accept: a/b;p="x, y"`, false},
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="x, y" , c/d`, `Accept: C/D,a/b; p="x, y"`, true},
+		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="\", x", c/d`, `Accept: c/d, a/b;p="\", x"`, true},
+		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="\", x", c/d`, `Accept: c/d, a/b;p="\",x"`, false},
+		{"9110 §5.6.6 no space in tokens", "accept", `Accept: a b;c`, `Accept: ab;c`, false},
+		{"9110 §12.4.2 no weight", "accept-encoding", "Accept-Encoding: gzip;q=1.x", "Accept-Encoding: gzip;q=1.y", false},
+		{"9110 §12.4.2 no weight", "accept-encoding", "Accept-Encoding: gzip;q=1.5", "Accept-Encoding: gzip", false},
+		{"9112 §5 odd lines", "x", "no colon | X: a", "X: a", true},
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="x; y"`, `Accept: a/b;p="x;y"`, false},
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p=";q=1"`, `Accept: a/b;p="`, false},
 	} {
@@ -95,6 +101,9 @@ func TestVariant(t *testing.T) {
 }
 
 func TestVariantAppends(t *testing.T) {
+	if got := AppendVariant(nil, "x", tiers.Header("Y: 1\r\nX: y")); string(got) != "=y\n" {
+		t.Errorf("of a last line without its end: %q", got)
+	}
 	h := fields("Accept-Encoding: gzip, br | X: y")
 	whole := AppendVariant(AppendVariant([]byte("kept"), "accept-encoding", h), "x", h)
 	if want := "kept=br,gzip\n=y\n"; string(whole) != want {

@@ -70,19 +70,32 @@ func shardsFor(maxBytes int64) int {
 	return n
 }
 
-// Get returns the most recently stored entry under key that sel selects, or [tiers.ErrMiss]. It takes no
+// Get returns the most recently stored entry under key that sel selects, [tiers.ErrMiss] or [tiers.ErrVariant]. It takes no
 // lock and allocates nothing; with the [LRU] policy a hit takes the shard's lock for a moment.
 func (t *Tier) Get(_ context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, error) {
 	h := t.hash(key)
 	now := tiers.Now()
-	e := t.shard(h).get(h, key, sel, now)
+	e, other := t.shard(h).get(h, key, sel, now)
 	count := &t.lookups[t.lookups.mine()]
 	if e == nil {
 		count.misses.Add(1)
+		if other {
+			return nil, tiers.ErrVariant
+		}
 		return nil, tiers.ErrMiss
 	}
 	count.hits.Add(1)
 	return e, nil
+}
+
+// Variants returns the entries of all variants under key, the most recently stored first. It takes no lock.
+func (t *Tier) Variants(key tiers.Key) []*tiers.Entry {
+	h := t.hash(key)
+	n := t.shard(h).look(h, key)
+	if n == nil {
+		return nil
+	}
+	return n.all(tiers.Now())
 }
 
 // Put stores e, which the tier shares from then on. It holds the shard's lock for a microsecond or two, and

@@ -60,6 +60,23 @@ func (n *node) pick(sel tiers.Selector, now tiers.Instant) *tiers.Entry {
 	return nil
 }
 
+// all returns the responses that are not dead at now.
+func (n *node) all(now tiers.Instant) (entries []*tiers.Entry) {
+	set := n.set.Load()
+	if set == nil {
+		if e := n.entry.Load(); e.Expires() > now {
+			entries = append(entries, e)
+		}
+		return entries
+	}
+	for _, v := range set.list {
+		if v.dead > now {
+			entries = append(entries, v.entry)
+		}
+	}
+	return entries
+}
+
 // hit counts a hit. Two at the same time may count as one.
 func (n *node) hit() {
 	if hits := n.hits.Load(); hits < maxHits {

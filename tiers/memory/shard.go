@@ -32,21 +32,28 @@ func (s *shard) init(policy Policy, maxBytes int64) {
 	}
 }
 
-func (s *shard) get(h uint64, key tiers.Key, sel tiers.Selector, now tiers.Instant) *tiers.Entry {
+// get returns the entry that sel selects, or nil; then other tells whether there are other variants.
+func (s *shard) get(h uint64, key tiers.Key, sel tiers.Selector, now tiers.Instant) (e *tiers.Entry, other bool) {
+	n := s.look(h, key)
+	if n == nil {
+		return nil, false
+	}
+	if e = n.pick(sel, now); e == nil {
+		return nil, !n.dead(now)
+	}
+	s.hit(n)
+	return e, false
+}
+
+// look finds the node for key, or nil.
+func (s *shard) look(h uint64, key tiers.Key) *node {
 	n, certain := s.index.find(h, key)
 	if !certain {
 		s.mu.Lock()
 		n, _ = s.index.find(h, key)
 		s.mu.Unlock()
 	}
-	if n == nil {
-		return nil
-	}
-	e := n.pick(sel, now)
-	if e != nil {
-		s.hit(n)
-	}
-	return e
+	return n
 }
 
 func (s *shard) hit(n *node) {

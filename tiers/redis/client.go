@@ -60,7 +60,7 @@ func newClients(cfg *Config) (client, replicas goredis.UniversalClient, err erro
 	}
 	switch e.mode {
 	case modeCluster:
-		opt.ReadOnly = cfg.ReadReplicas
+		opt.RouteRandomly = cfg.ReadReplicas
 		return goredis.NewClusterClient(opt.Cluster()), nil, nil
 	case modeSentinel:
 		client = goredis.NewFailoverClient(opt.Failover())

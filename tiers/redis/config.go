@@ -8,6 +8,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/nearside-cache/nearside/tiers"
 )
 
 // Config describes the Redis behind the tier. The zero URL means that there is none; the other zero values
@@ -21,10 +25,30 @@ type Config struct {
 	KeyFile      string        `env:"REDIS_KEY_FILE" doc:"PEM file of the client certificate's key"`
 	ServerName   string        `env:"REDIS_SERVER_NAME" doc:"name that Redis's certificate must carry, if not the URL's host"`
 	PoolSize     int           `env:"REDIS_POOL_SIZE" default:"by cores" min:"0" doc:"most connections to one Redis server"`
-	ReadReplicas bool          `env:"REDIS_READ_REPLICAS" doc:"read from replicas where there are some, in a cluster or behind sentinels; what was written or deleted a moment ago may not have reached them"`
+	ReadReplicas bool          `env:"REDIS_READ_REPLICAS" doc:"read from replicas, too: of a cluster from any node that has the key, of sentinels from a replica; what was written or deleted a moment ago may not have reached them"`
 	KeyPrefix    string        `env:"KEY_PREFIX" envDefault:"nearside" doc:"what all keys in Redis begin with; sidecars share what they store when they have the same"`
 	Timeout      time.Duration `env:"L2_TIMEOUT" envDefault:"50ms" min:"1ms" doc:"the most that L2 may add to one client request"`
+	Compression  string        `env:"L2_COMPRESSION" envDefault:"off" oneof:"off|fast|default|best" doc:"zstd for bodies in L2 that are not compressed already"`
+	Secret       string        `env:"L2_SECRET" secret:"true" doc:"signs what is stored in L2, and has what is not signed with it ignored; at least 16 characters, the same for the fleet"`
 	MaxTTL       time.Duration `env:"L2_MAX_TTL" envDefault:"24h" min:"1ms" doc:"the longest that a response stays in L2, whatever its own lifetime"`
+
+	// MaxObject is the largest body that is read, in bytes; 0 is 8 MiB. It bounds what a value in Redis that
+	// somebody forged can take of this process's memory.
+	MaxObject tiers.ByteSize
+}
+
+func (c *Config) maxBody() tiers.ByteSize {
+	if c.MaxObject > 0 {
+		return c.MaxObject
+	}
+	return 8 << 20
+}
+
+// zstdLevel is 0 when nothing is compressed.
+func (c *Config) zstdLevel() zstd.EncoderLevel {
+	return map[string]zstd.EncoderLevel{
+		"fast": zstd.SpeedFastest, "default": zstd.SpeedDefault, "best": zstd.SpeedBestCompression,
+	}[c.Compression]
 }
 
 // The values of Config.Mode.
@@ -77,6 +101,9 @@ func (c *Config) Validate() error {
 	}
 	refuse(c.PoolSize < 0, "REDIS_POOL_SIZE: \"%d\": want 1 or more, or 0 for as many as suit the cores", c.PoolSize)
 	refuse(!validPrefix(c.KeyPrefix), "KEY_PREFIX: %q: want 1 to 64 characters, without space and braces", c.KeyPrefix)
+	refuse(c.Compression != "" && c.Compression != "off" && c.zstdLevel() == 0, "L2_COMPRESSION: %q: want off, fast, default or best", c.Compression)
+	refuse(c.Secret != "" && len(c.Secret) < 16, "L2_SECRET: want at least 16 characters")
+	refuse(c.MaxObject < 0, "MAX_OBJECT_BYTES: want 0 or more")
 	refuse(c.Timeout < time.Millisecond, "L2_TIMEOUT: %q: want 1ms or more, such as 50ms", c.Timeout)
 	refuse(c.MaxTTL < time.Millisecond, "L2_MAX_TTL: %q: want 1ms or more, such as 24h", c.MaxTTL)
 	return errors.Join(errs...)

@@ -16,7 +16,7 @@ type route interface {
 	// all lists the lanes that there are now.
 	all() []*lane
 	// again sends what a lane's server answered with a redirection, and follows it.
-	again(ctx context.Context, cmds []goredis.Cmder) error
+	again(ctx context.Context, op Op, cmds []goredis.Cmder) error
 }
 
 // fixed is the route to one server: for reads perhaps to another one.
@@ -36,7 +36,7 @@ func (f *fixed) all() []*lane {
 	return []*lane{f.writes, f.reads}
 }
 
-func (f *fixed) again(_ context.Context, cmds []goredis.Cmder) error { return firstError(cmds) }
+func (f *fixed) again(_ context.Context, _ Op, cmds []goredis.Cmder) error { return firstError(cmds) }
 
 // cluster is the route to the nodes of a cluster. Each node has a lane, so that one that is away takes no time
 // from the keys of the others, and operations are sent together only when they go to the same node.
@@ -110,7 +110,12 @@ func (c *cluster) all() []*lane {
 	return lanes
 }
 
-func (c *cluster) again(ctx context.Context, cmds []goredis.Cmder) error {
+func (c *cluster) again(ctx context.Context, op Op, cmds []goredis.Cmder) error {
+	if op == OpGet && c.replicas {
+		// The client would ask one node for the value and another for the time it has left.
+		c.client.ReloadState(ctx)
+		return firstError(cmds)
+	}
 	c.home.trips.roundTrips.Add(1)
 	if err := exec(ctx, c.client, cmds); err != nil {
 		return err
@@ -195,7 +200,7 @@ func (t *Tier) probe(ctx context.Context, client asker) error {
 	}
 	ctx, cancel = context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	cmds := []goredis.Cmder{goredis.NewStringCmd(ctx, "get", t.primary(digest{}))}
+	cmds := t.newRead(ctx, t.primary(digest{})).cmds()
 	if err := exec(ctx, client, cmds); err != nil {
 		return err
 	}

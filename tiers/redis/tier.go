@@ -29,6 +29,9 @@ type Tier struct {
 	timeout time.Duration // of a look-up
 	maxTTL  time.Duration
 
+	maxValue any // int: the last byte of a value that is read
+	sealer   *sealer
+
 	clients  []goredis.UniversalClient
 	route    route
 	gate     *breaker // before all else: that of the only server, or of the cluster as a whole
@@ -43,6 +46,9 @@ type Tier struct {
 
 var _ tiers.Tier = (*Tier)(nil)
 
+// maxFields is more than what a stored response has beyond its body.
+const maxFields = 1 << 20
+
 // New returns a tier on the Redis of cfg. Redis need not be there: New waits for no connection. It fails when
 // cfg is not valid. The tier owns connections and a few goroutines (one for each server, and one for each direction
 // while there is much to do) until Close.
@@ -54,6 +60,10 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 		return nil, errors.New("redis: REDIS_URL is empty")
 	}
 	logLibraryTo(log)
+	sealer, err := newSealer(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	client, replicas, err := newClients(&cfg)
 	if err != nil {
 		return nil, err
@@ -64,6 +74,9 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 		maxTTL:  cfg.MaxTTL,
 		clients: []goredis.UniversalClient{client},
 		log:     newThrottle(log),
+
+		maxValue: int(cfg.maxBody()) + maxFields,
+		sealer:   sealer,
 	}
 	if replicas != nil {
 		t.clients = append(t.clients, replicas)
@@ -91,6 +104,7 @@ func (t *Tier) Close() {
 		_ = client.Close() //nolint:errcheck // nothing can be done about it
 	}
 	t.crew.dismiss()
+	t.sealer.close()
 }
 
 // do sends cmds, all for keys of one target of which one is given, in one round trip, follows redirections,
@@ -106,7 +120,7 @@ func (t *Tier) do(ctx context.Context, op Op, key string, bytes int, cmds ...gor
 	}
 	r := classify(ctx, err)
 	if r == Moved {
-		if err = t.route.again(ctx, cmds); err == nil {
+		if err = t.route.again(ctx, op, cmds); err == nil {
 			return nil
 		}
 		r = classify(ctx, err)
@@ -177,7 +191,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 	d := digestOf(key)
 	name := t.primary(d)
 	now := tiers.Now() // before Redis tells the time that is left: ages are rather too high than too low
-	primary, ahead := newRead(ctx, name), t.guess(ctx, d, name, sel)
+	primary, ahead := t.newRead(ctx, name), t.guess(ctx, d, name, sel)
 	if err := t.do(ctx, OpGet, name, 0, append(primary.cmds(), ahead.cmds()...)...); err != nil {
 		return nil, 0, err
 	}
@@ -185,7 +199,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 		if ahead != nil {
 			t.hints.drop(d)
 		}
-		return primary.entry(now, wanted{key: key})
+		return t.entry(primary, now, wanted{key: key})
 	}
 	ix, ok := parseIndex(primary.value.Val(), key)
 	if !ok {
@@ -195,12 +209,12 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 	for v, variant := range ix.selects(sel) {
 		read := ahead
 		if at := variantKey(name, ix.epoch, v.id); read == nil || read.key != at {
-			now, read = tiers.Now(), newRead(ctx, at)
+			now, read = tiers.Now(), t.newRead(ctx, at)
 			if err := t.do(ctx, OpGet, name, 0, read.cmds()...); err != nil {
 				return nil, 0, err
 			}
 		}
-		if e, result, err := read.entry(now, wanted{key, v.vary, variant}); result != Miss {
+		if e, result, err := t.entry(read, now, wanted{key, v.vary, variant}); result != Miss {
 			return e, result, err
 		}
 	}
@@ -213,7 +227,7 @@ func (t *Tier) guess(ctx context.Context, d digest, name string, sel tiers.Selec
 	if h == nil || sel == nil {
 		return nil
 	}
-	return newRead(ctx, variantKey(name, h.epoch, variantID(h.vary, sel.Variant(h.vary))))
+	return t.newRead(ctx, variantKey(name, h.epoch, variantID(h.vary, sel.Variant(h.vary))))
 }
 
 func (t *Tier) remember(d digest, ix *index) {
@@ -223,15 +237,16 @@ func (t *Tier) remember(d digest, ix *index) {
 }
 
 // read asks for a value and the time that is left to it. The time comes first: should the value be replaced
-// between the two, it looks older than it is, and never younger.
+// between the two, it looks older than it is, and never younger. Of a value that is too large to be a stored
+// response it takes no more than it needs to see that.
 type read struct {
 	key   string
 	left  *goredis.IntCmd
 	value *goredis.StringCmd
 }
 
-func newRead(ctx context.Context, key string) *read {
-	return &read{key, goredis.NewIntCmd(ctx, "pttl", key), goredis.NewStringCmd(ctx, "get", key)}
+func (t *Tier) newRead(ctx context.Context, key string) *read {
+	return &read{key, goredis.NewIntCmd(ctx, "pttl", key), goredis.NewStringCmd(ctx, "getrange", key, 0, t.maxValue)}
 }
 
 func (r *read) cmds() []goredis.Cmder {
@@ -247,19 +262,21 @@ type wanted struct {
 	vary, variant string
 }
 
-// entry returns what was read, if it is what was wanted.
-func (r *read) entry(now tiers.Instant, want wanted) (*tiers.Entry, Result, error) {
+// entry returns what r read, if it is what was wanted.
+func (t *Tier) entry(r *read, now tiers.Instant, want wanted) (*tiers.Entry, Result, error) {
 	const gone, forever = -2, -1
 	value, err := r.value.Bytes()
 	left := r.left.Val()
 	switch {
-	case errors.Is(err, goredis.Nil), left == gone:
+	case err != nil:
+		return nil, Failed, &Error{OpGet, Failed, err}
+	case len(value) == 0, left == gone:
 		return nil, Miss, nil
 	case left == forever:
 		return nil, Corrupt, nil
 	}
-	e, err := tiers.DecodeEntry(value, now, time.Duration(left)*time.Millisecond)
-	if err != nil {
+	e, ok := t.sealer.open(value, now, time.Duration(left)*time.Millisecond)
+	if !ok {
 		return nil, Corrupt, nil
 	}
 	if (wanted{e.Key, e.Vary, e.Variant}) != want {
@@ -285,7 +302,7 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	}
 	bounded, cancel := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))
 	defer cancel()
-	value := tiers.AppendEntry(make([]byte, 0, 128+e.Size()), e, now, ttl)
+	value := t.sealer.seal(e, now, ttl)
 	if e.Vary == "" {
 		return t.finish(OpPut, Done, t.putPrimary(bounded, e, value, ttl))
 	}

@@ -20,6 +20,11 @@ func TestContract(t *testing.T) {
 	t.Run("tcp", func(t *testing.T) { contract(t, config(s.url())) })
 	t.Run("socket", func(t *testing.T) { contract(t, config("unix://"+s.socket())) })
 	t.Run("database", func(t *testing.T) { contract(t, config(s.url()+"/3")) })
+	t.Run("signed and compressed", func(t *testing.T) {
+		cfg := config(s.url())
+		cfg.Secret, cfg.Compression = "a secret of some length", "default"
+		contract(t, cfg)
+	})
 	t.Run("stack", func(t *testing.T) {
 		tierstest.Run(t, func(t *testing.T) tiers.Tier {
 			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.url())))}
@@ -269,8 +274,8 @@ func TestWrongPassword(t *testing.T) {
 
 func TestACL(t *testing.T) {
 	s := start(t)
-	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+pttl", "+set", "+unlink", "+del", "+eval", "+evalsha", "+ping", "+hello")
-	s.do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+get", "+pttl", "+ping", "+hello")
+	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+del", "+eval", "+evalsha", "+ping", "+hello")
+	s.do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+getrange", "+pttl", "+ping", "+hello")
 	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.addr())) })
 	t.Run("reads only", func(t *testing.T) {
 		writer, reader := open(t, patient(config(s.url()))), open(t, patient(config("redis://reader:pw@"+s.addr())))

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"bytes"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func TestDamagedValues(t *testing.T) {
 	version := []byte(good)
 	version[2]++
 	for what, value := range map[string]string{
-		"empty": "", "text": "hello", "shortened": good[:len(good)-1], "longer": good + "x", "another version": string(version),
+		"text": "hello", "shortened": good[:len(good)-1], "longer": good + "x", "another version": string(version),
 		"an index of nothing": "NSV1 ", "an index of another": "NSV1 0123456789abcdef\n0123456789abcdef accept\n\nGET http://other.test/",
 		"an index with odd lines": "NSV1 0123456789abcdef\nx\n\n" + string(key), "an index with an odd epoch": "NSV1 0123456789abcdeg\n\n" + string(key),
 		"an index too long": "NSV1 0123456789abcdef\n" + strings.Repeat("0123456789abcdef a\n", 33) + "\n" + string(key),
@@ -75,6 +76,25 @@ func TestDamagedValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	tierstest.Same(t, got, e)
+}
+
+// TestHugeValue: a value that can be no stored response is not read to its end.
+func TestHugeValue(t *testing.T) {
+	s := start(t)
+	tier := open(t, patient(config(s.url())))
+	key := tierstest.NewKey()
+	if err := tier.Put(t.Context(), tierstest.NewEntry(key, "x")); err != nil {
+		t.Fatal(err)
+	}
+	name := s.keys("*")[0]
+	s.do("setrange", name, 300<<20, "x") // 300 MB of zeros and an x
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	wantMissed(t, tier, key, redis.Corrupt)
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 16 {
+		t.Errorf("took %d MB", took)
+	}
 }
 
 // TestSwappedValues: a sound value under the wrong key is not served.
