@@ -58,6 +58,10 @@ bench: ## Run the benchmarks (BENCH=regexp)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(unit_packages)
 	cd pool/bench && go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
+.PHONY: hitratio
+hitratio: ## Print L1's hit ratio on the traces in the folder TRACES
+	go run ./tiers/memory/hitratio -traces "$(TRACES)"
+
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (30s)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

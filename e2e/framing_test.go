@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const upTo = "Cache-Control: max-age=60\r\n"
@@ -106,7 +107,12 @@ func TestExtraBytes(t *testing.T) {
 		equal(t, "body of the next request", c.ask(request("GET /next")).body, "own")
 
 		equal(t, "body", c.ask(request("GET /later")).body, "own")
-		(<-later).say(foreign)
+		select {
+		case origin := <-later:
+			origin.say(foreign)
+		case <-time.After(patience):
+			t.Fatal("the request did not reach the origin")
+		}
 		equal(t, "body of the next request", c.ask(request("GET /next")).body, "own")
 	}
 }

@@ -274,6 +274,14 @@ func (c *call) say(raw string) {
 	}
 }
 
+// gate is what scripts wait at. It is open at the latest when the test ends.
+func gate(t *testing.T) (wait <-chan struct{}, open func()) {
+	c := make(chan struct{})
+	open = sync.OnceFunc(func() { close(c) })
+	t.Cleanup(open)
+	return c, open
+}
+
 // hang waits until the other side gives up.
 func (c *call) hang() {
 	_, _ = c.reader.ReadByte() // that is the end of it

@@ -10,9 +10,9 @@ import (
 // its answers, meanwhile is run.
 func all(t *testing.T, s *sidecar, o *origin, n int, meanwhile func()) []*response {
 	t.Helper()
-	release := make(chan struct{})
+	held, release := gate(t)
 	o.on("*", func(c *call) {
-		<-release
+		<-held
 		c.say(reply(item(c.target), "Cache-Control: max-age=600"))
 	})
 	before := len(o.requests(""))
@@ -24,7 +24,7 @@ func all(t *testing.T, s *sidecar, o *origin, n int, meanwhile func()) []*respon
 	}
 	eventually(t, "all requests at the origin", func() bool { return len(o.requests(""))-before == n })
 	meanwhile()
-	close(release)
+	release()
 	wg.Wait()
 	for i, r := range answers {
 		want := item(fmt.Sprintf("/item/%d", before+i))

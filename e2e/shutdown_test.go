@@ -79,14 +79,14 @@ func untilTold(addr string, i int, answered *atomic.Int64) error {
 func TestShutdownWithRequestsInProgress(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	release := make(chan struct{})
+	held, release := gate(t)
 	o.on("/head", func(c *call) {
-		<-release
+		<-held
 		c.say(reply("late", "Cache-Control: no-store"))
 	})
 	o.on("/body", func(c *call) {
 		c.say("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + pattern(100_000))
-		<-release
+		<-held
 		c.say(pattern(100_000))
 	})
 	s := nearside(t, o.env(), "SHUTDOWN_TIMEOUT=15s")
@@ -99,14 +99,8 @@ func TestShutdownWithRequestsInProgress(t *testing.T) {
 	}
 	eventually(t, "both at the origin", func() bool { return o.count("") == 2 })
 	s.signal(syscall.SIGTERM)
-	eventually(t, "listener closed", func() bool {
-		c, err := net.Dial("tcp", s.addr)
-		if err == nil {
-			c.Close()
-		}
-		return err != nil
-	})
-	close(release)
+	s.refuses()
+	release()
 
 	r, err := head.read("GET")
 	if err != nil {
@@ -121,26 +115,43 @@ func TestShutdownWithRequestsInProgress(t *testing.T) {
 	equal(t, "exit code", s.wait(), 0)
 }
 
-// What was answered before the end is in Redis after it: queued fills are drained.
+// refuses waits until the clients' listener is closed.
+func (s *sidecar) refuses() {
+	s.t.Helper()
+	eventually(s.t, "listener closed", func() bool {
+		c, err := net.Dial("tcp", s.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+}
+
+// What was answered before the end is in Redis after it: queued fills are drained, although Redis hangs when the
+// signal comes.
 func TestShutdownDrainsFills(t *testing.T) {
 	t.Parallel()
 	o, r := newOrigin(t), newRedis(t)
-	o.items("Cache-Control: max-age=600")
-	s := nearside(t, o.env(), r.env(), "POOL_WORKERS=1")
-	const objects = 300
-	target := func(i int) string { return fmt.Sprintf("/item/%d", i) }
-	c := dial(t, s.addr)
-	for i := range objects {
-		c.ask(request("GET "+target(i))).wants(200, "fwd=uri-miss; fwd-status=200; stored", item(target(i)))
+	s := nearside(t, o.env(), r.env(), "POOL_WORKERS=1", "L2_TIMEOUT=15s", "SHUTDOWN_TIMEOUT=15s")
+	const objects = 100
+	all(t, s, o, objects, r.freeze)
+	waiting := s.metric(`pool_queued{pool="fill"}`)
+	if waiting < objects-2 {
+		t.Errorf("%d fills wait", waiting)
 	}
-	c.conn.Close()
-	equal(t, "exit code", s.stop(), 0)
+	s.signal(syscall.SIGTERM)
+	eventually(t, "stopping", func() bool { return s.stderr.has("msg=stopping") })
+	s.refuses()
+	r.thaw()
+	equal(t, "exit code", s.wait(), 0)
+	equal(t, "keys in Redis", r.keys(), objects)
 
 	next := nearside(t, o.env(), r.env())
 	for i := range objects {
-		next.get(target(i)).wants(200, "hit; detail=L2", item(target(i)))
+		target := fmt.Sprintf("/item/%d", i)
+		next.get(target).wants(200, "hit; detail=L2", item(target))
 	}
-	equal(t, "requests at the origin", o.count(""), objects)
+	equal(t, "requests at the origin", len(o.requests("")), objects)
 }
 
 // An upstream that hangs holds the end up no longer than SHUTDOWN_TIMEOUT.

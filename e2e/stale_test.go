@@ -17,13 +17,13 @@ func TestStaleWhileRevalidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inEachTier(t, func(t *testing.T, tier string, env []string) {
 				o := newOrigin(t)
-				release := make(chan struct{})
+				held, release := gate(t)
 				o.on("/x", func(c *call) {
 					if c.nth == 1 {
 						c.say(reply("old", row.answer, "Age: 60", `ETag: "1"`))
 						return
 					}
-					<-release
+					<-held
 					c.say(reply("new", "Cache-Control: max-age=60", `ETag: "2"`))
 				})
 				s := nearside(t, append(env, o.env(), row.env)...)
@@ -38,7 +38,7 @@ func TestStaleWhileRevalidate(t *testing.T) {
 				}
 				eventually(t, "the refresh is at the origin", func() bool { return o.count("/x") == 2 })
 				contains(t, "refresh", o.last("/x").head, "If-None-Match: \"1\"\r\n", "Via: 1.1 nearside")
-				close(release)
+				release()
 				s.settled()
 				s.get("/x").wants(200, "hit; detail="+tier, "new")
 				equal(t, "requests at the origin", o.count("/x"), 2)

@@ -135,8 +135,8 @@ func TestSlowUpload(t *testing.T) {
 func TestUpstreamFull(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
-	release := make(chan struct{})
-	o.on("/busy", func(c *call) { <-release; c.say(reply("late")) })
+	held, release := gate(t)
+	o.on("/busy", func(c *call) { <-held; c.say(reply("late")) })
 	o.says("/hit", reply("hit", "Cache-Control: max-age=60"))
 	s := nearside(t, o.env(), "UPSTREAM_MAX_CONNS=1", "UPSTREAM_CONNECT_TIMEOUT=300ms")
 	s.get("/hit")
@@ -151,7 +151,7 @@ func TestUpstreamFull(t *testing.T) {
 	equal(t, "Retry-After", r.field("Retry-After"), "1")
 	equal(t, "Cache-Status", r.cache(), "fwd=uri-miss; detail=no-conn")
 	s.get("/hit").wants(200, "hit; detail=L1", "hit")
-	close(release)
+	release()
 	late, err := busy.read("GET")
 	if err != nil {
 		t.Fatal(err)

@@ -76,6 +76,7 @@ func TestPartAnswers(t *testing.T) {
 		{"9111 §3.3 length unknown", "bytes 5-8/*", "Range: bytes=6-", Decision{Fetch, ReasonPartial}},
 		{"9111 §3.3 length unknown", "bytes 5-8/*", "Range: bytes=-1", Decision{Fetch, ReasonPartial}},
 		{"9111 §3.3 length unknown", "bytes 5-8/*", "Range: bytes=6-9", Decision{Fetch, ReasonPartial}},
+		{"9111 §3.3 length unknown", "bytes 0-3/*", "Range: bytes=0-0", Decision{Serve, ReasonHit}},
 		{"9111 §3.3 unsatisfiable", "bytes 5-8/9", "Range: bytes=9-", Decision{Fetch, ReasonPartial}},
 		{"9111 §3.3 not the whole", "bytes 0-3/9", "GET", Decision{Fetch, ReasonPartial}},
 		{"9111 §3.3 not the whole", "bytes 0-3/9", "Range: bytes=x", Decision{Fetch, ReasonPartial}},

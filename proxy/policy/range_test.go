@@ -28,6 +28,7 @@ func TestParseRange(t *testing.T) {
 		{"9110 §14.1 another unit", "rows=0-99", ByteRange{}, RangeForeign},
 		{"9110 §14.1 another unit", "x=y", ByteRange{}, RangeForeign},
 		{"9110 §14.1.1 invalid", "bytes=9-5", ByteRange{}, RangeInvalid},
+		{"9110 §14.1.1 invalid", "bytes=1-0", ByteRange{}, RangeInvalid},
 		{"9110 §14.1.1 invalid", "bytes=9-5,0-1", ByteRange{}, RangeInvalid},
 		{"9110 §14.1.1 invalid", "bytes=0-1,x", ByteRange{}, RangeInvalid},
 		{"9110 §14.1.1 invalid", "bytes=", ByteRange{}, RangeInvalid},

@@ -54,6 +54,8 @@ func TestVariant(t *testing.T) {
 		{"9111 §4.1 white space", "x", "X: a b", "X: ab", false},
 		{"9111 §4.1 white space", "x", "X: a  b", "X: a b", false},
 		{"9111 §4.1 white space in quotes", "x", `X: "a, b"`, `X: "a,b"`, false},
+		{"9111 §4.1 never closed", "x", `X: "a\`, `X: "a`, false},
+		{"9111 §4.1 never closed", "accept", `Accept: a;b="c\`, `Accept: a;b="c`, false},
 		{"9111 §4.1 white space behind quotes", "x", `X: "a" , "b"`, `X: "a","b"`, true},
 		{"9111 §4.1 white space in quotes", "x", `X: "\", b"`, `X: "\",b"`, false},
 		{"9111 §4.1 not a list", "user-agent", "User-Agent: A (b, c)", "User-Agent: A (b,c)", false},

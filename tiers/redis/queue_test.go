@@ -58,6 +58,12 @@ func inBubble(t *testing.T, test func(t *testing.T, w *wire, q *queue)) {
 	})
 }
 
+func sharing(q *queue) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.sharing
+}
+
 // loop lets so many callers make operations one after the other, for some time.
 func loop(q *queue, callers int, d time.Duration) (done int64) {
 	var n atomic.Int64
@@ -80,7 +86,7 @@ func loop(q *queue, callers int, d time.Duration) (done int64) {
 func TestQueueFew(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *wire, q *queue) {
 		n := loop(q, sideBySide, 100*time.Millisecond)
-		if int64(len(w.trips)) != n || w.most != sideBySide || q.sharing {
+		if int64(len(w.trips)) != n || w.most != sideBySide || sharing(q) {
 			t.Errorf("%d operations in %d round trips, %d at once", n, len(w.trips), w.most)
 		}
 	})
@@ -94,12 +100,12 @@ func TestQueueMany(t *testing.T) {
 			t.Errorf("%.1f operations in a round trip, %d round trips at once", per, w.most)
 		}
 		time.Sleep(time.Second)
-		if q.sharing {
+		if sharing(q) {
 			t.Error("still sharing although nobody asks")
 		}
 		loop(q, 16, 20*time.Millisecond)
 		loop(q, 2, 100*time.Millisecond)
-		if q.sharing {
+		if sharing(q) {
 			t.Error("still sharing with two callers")
 		}
 	})
