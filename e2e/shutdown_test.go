@@ -142,6 +142,11 @@ func TestShutdownDrainsFills(t *testing.T) {
 	s.signal(syscall.SIGTERM)
 	eventually(t, "stopping", func() bool { return s.stderr.has("msg=stopping") })
 	s.refuses()
+	select {
+	case <-s.exited:
+		t.Error("it ended while fills were waiting")
+	case <-time.After(time.Second): // it waits for them
+	}
 	r.thaw()
 	equal(t, "exit code", s.wait(), 0)
 	equal(t, "keys in Redis", r.keys(), objects)

@@ -17,7 +17,7 @@ func TestRefused(t *testing.T) {
 	ln := listen(t)
 	o := open(t, "http://"+ln.Addr().String())
 	_ = ln.Close()
-	within(t, 0, time.Second, func() { wantKind(t, ask(o, get("/")).err, Refused) })
+	within(t, 0, 5*time.Second, func() { wantKind(t, ask(o, get("/")).err, Refused) })
 	if got := o.Stats(); got.Errors[Refused] != 1 || got.Retries != 0 || got.Dialed != 0 || got.Open != 0 {
 		t.Errorf("%+v", got)
 	}
@@ -60,7 +60,7 @@ func fullListener(t *testing.T) string {
 
 func TestConnectTimeout(t *testing.T) {
 	o := open(t, "http://"+fullListener(t), func(c *Config) { c.ConnectTimeout = 200 * time.Millisecond })
-	within(t, 150*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/")).err, ConnectTimeout) })
+	within(t, 150*time.Millisecond, 10*time.Second, func() { wantKind(t, ask(o, get("/")).err, ConnectTimeout) })
 }
 
 func TestNoConn(t *testing.T) {
@@ -78,7 +78,7 @@ func TestNoConn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	within(t, 150*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/")).err, NoConn) })
+	within(t, 150*time.Millisecond, 10*time.Second, func() { wantKind(t, ask(o, get("/")).err, NoConn) })
 	close(release)
 	for i := range held {
 		if _, err := io.Copy(io.Discard, held[i].Body); err != nil {
@@ -127,7 +127,7 @@ func TestHeaderTimeoutIsNotRetried(t *testing.T) {
 		}
 	}, timeout(200*time.Millisecond))
 	wantBody(t, ask(o, get("/")), "ok") // so that the connection is a used one
-	within(t, 200*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/hang")).err, HeaderTimeout) })
+	within(t, 200*time.Millisecond, 10*time.Second, func() { wantKind(t, ask(o, get("/hang")).err, HeaderTimeout) })
 	if s.requests.Load() != 2 || o.Stats().Retries != 0 {
 		t.Errorf("%d requests, %d retries", s.requests.Load(), o.Stats().Retries)
 	}

@@ -119,7 +119,7 @@ func TestStalledDownloadIsCut(t *testing.T) {
 			p.say("HTTP/1.1 200 OK\r\n" + framing + "\r\n\r\n2\r\nab")
 			<-done
 		}, timeout(200*time.Millisecond))
-		within(t, 200*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/")).err, ReadTimeout) })
+		within(t, 200*time.Millisecond, 10*time.Second, func() { wantKind(t, ask(o, get("/")).err, ReadTimeout) })
 		close(done)
 	}
 }
@@ -131,7 +131,7 @@ func TestDrippingHeaderMeetsOneDeadline(t *testing.T) {
 			time.Sleep(30 * time.Millisecond)
 		}
 	}, timeout(300*time.Millisecond))
-	within(t, 300*time.Millisecond, 2*time.Second, func() { wantKind(t, ask(o, get("/")).err, HeaderTimeout) })
+	within(t, 300*time.Millisecond, 10*time.Second, func() { wantKind(t, ask(o, get("/")).err, HeaderTimeout) })
 }
 
 func TestCloseBeforeTheEndClosesTheConnection(t *testing.T) {
@@ -205,7 +205,7 @@ func TestCancel(t *testing.T) {
 		time.AfterFunc(50*time.Millisecond, cancel)
 		req := get(target)
 		req.Context = ctx
-		within(t, 0, 2*time.Second, func() { wantKind(t, ask(o, req).err, Canceled) })
+		within(t, 0, 10*time.Second, func() { wantKind(t, ask(o, req).err, Canceled) })
 		wantKind(t, ask(o, req).err, Canceled) // it has ended already
 	}
 	if got := o.Stats(); got.Open != 0 || got.Errors[Canceled] != 4 {

@@ -128,7 +128,8 @@ func TestStalledUploadIsCut(t *testing.T) {
 		open(t, "https://"+hung.Addr().String(), timeout(300*time.Millisecond), trusting(t, ca)),
 	} {
 		for _, length := range []int64{-1, 1 << 40} {
-			within(t, 300*time.Millisecond, 3*time.Second, func() { wantKind(t, ask(o, post(&endless{}, length)).err, WriteTimeout) })
+			// The kernels go on moving some bytes for a while, by probing a window that is shut: that is no stall yet.
+			within(t, 300*time.Millisecond, time.Minute, func() { wantKind(t, ask(o, post(&endless{}, length)).err, WriteTimeout) })
 		}
 	}
 }
@@ -198,7 +199,7 @@ func TestUploadCanceled(t *testing.T) {
 	time.AfterFunc(50*time.Millisecond, cancel)
 	req := post(&endless{}, -1)
 	req.Context = ctx
-	within(t, 0, 2*time.Second, func() { wantKind(t, ask(o, req).err, Canceled) })
+	within(t, 0, 10*time.Second, func() { wantKind(t, ask(o, req).err, Canceled) })
 }
 
 func TestLargeUploadIsFlatInMemory(t *testing.T) {

@@ -23,6 +23,7 @@ func TestETagMatch(t *testing.T) {
 		{"9110 §13.1.2 no list", ``, ``, false},
 		{"9110 §8.8.3 a comma in a tag", `"a,b"`, `"a,b"`, true},
 		{"9110 §8.8.3 a comma in a tag", `"a,b"`, `"b"`, false},
+		{"9110 §8.8.3 a comma in a tag", `"x", "a,b"`, `"a,b"`, true},
 		{"9110 §8.8.3 empty tag", `""`, `""`, true},
 		{"9110 §8.8.3 case", `"A"`, `"a"`, false},
 		{"9110 §8.8.3 no escapes", `"a\"`, `"a\"`, true},

@@ -36,6 +36,8 @@ func TestTargeted(t *testing.T) {
 		{"9213 §2.1 type", "A-Cache-Control: max-age=(1 2)", "max-age=0"},
 		{"9213 §2.1 type", "A-Cache-Control: max-age=@1", "max-age=0"},
 		{"9213 §2.1 type", `A-Cache-Control: no-cache=("a"), private=token, no-store=1`, "no-cache no-store private"},
+		{"9213 §2.1 type", "A-Cache-Control: public=x", ""},
+		{"9213 §2.1 type", "A-Cache-Control: public=(x)", ""},
 		{"9213 §2.1 field names", `A-Cache-Control: no-cache="a, b"`, "no-cache[a b]"},
 		{"9213 §2.1 all directives", "A-Cache-Control: s-maxage=1, stale-while-revalidate=2, stale-if-error=3, proxy-revalidate, must-understand", "s-maxage=1 swr=2 sie=3 proxy-revalidate must-understand"},
 	} {

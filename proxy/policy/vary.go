@@ -273,7 +273,7 @@ func normalizeMember(m []byte, f form) int {
 // trimWeight takes what says nothing off the weight (RFC 9110 §12.4.2) at the end of a member: zeros behind the point,
 // and a weight of 1. It returns the member's new length.
 func trimWeight(m []byte) int {
-	at := bytes.LastIndex(m, []byte(";q="))
+	at := bytes.Index(m, []byte(";q="))
 	if at < 0 || bytes.IndexByte(m, '"') >= 0 {
 		return len(m)
 	}

@@ -75,6 +75,8 @@ func TestVariant(t *testing.T) {
 		{"9110 §12.4.2 one", "accept-encoding", "Accept-Encoding: gzip;q=1.000", "Accept-Encoding: gzip", true},
 		{"9110 §12.4.2 weights", "accept-encoding", "Accept-Encoding: gzip;q=0.5", "Accept-Encoding: gzip;q=0.05", false},
 		{"9110 §12.4.2 weights", "accept-encoding", "Accept-Encoding: gzip;q=0", "Accept-Encoding: gzip", false},
+		{"9110 §12.4.2 no weight", "accept-encoding", "Accept-Encoding: gzip;q=0.:0", "Accept-Encoding: gzip;q=0.:", false},
+		{"9110 §12.4.2 two weights", "accept-encoding", "Accept-Encoding: gzip;q=1;q=1", "Accept-Encoding: gzip;q=1", false},
 		{"9110 §12.4.2 no weight", "accept-encoding", "Accept-Encoding: gzip;q=10", "Accept-Encoding: gzip;q=1", false},
 		{"9110 §12.4.2 no weight", "accept-encoding", "Accept-Encoding: gzip;q=1.0000", "Accept-Encoding: gzip", false},
 		{"9110 §5.6.6 no space in tokens", "accept-language", "Accept-Language: d e", "Accept-Language: de", false},
@@ -141,6 +143,7 @@ func TestSuits(t *testing.T) {
 		{"9110 §12.4.2 excluded", "Accept-Language: de", "Vary: Accept-Language | Content-Language: de", "Accept-Language: de;q=0", false},
 		{"9110 §8.5 unknown", "Accept-Language: de", "Vary: Accept-Language", "Accept-Language: fr", false},
 		{"9110 §8.5 several", "Accept-Language: de", "Vary: Accept-Language | Content-Language: de, en", "Accept-Language: de, fr;q=0.1", false},
+		{"9110 §8.5 several", "Accept-Language: de", "Vary: Accept-Language | Content-Language: de-AT, en", "Accept-Language: de, fr;q=0.1", false},
 		{"9110 §12.5.4 absent", "Accept-Language: de", "Vary: Accept-Language | Content-Language: de", "X: y", false},
 		{"9110 §12.5.3 liked best", "Accept-Encoding: gzip", "Vary: Accept-Encoding | Content-Encoding: gzip", "Accept-Encoding: br, x-gzip", true},
 		{"9110 §12.5.3 liked less", "Accept-Encoding: gzip", "Vary: Accept-Encoding | Content-Encoding: gzip", "Accept-Encoding: br, gzip;q=0.9", false},
@@ -192,7 +195,8 @@ func model(name string, h tiers.Header) string {
 					params[i] += "=" + value
 				}
 			}
-			if last := len(params) - 1; last > 0 && strings.HasPrefix(params[last], "q=") {
+			weights := slices.ContainsFunc(params[1:max(1, len(params)-1)], func(p string) bool { return strings.HasPrefix(p, "q=") })
+			if last := len(params) - 1; last > 0 && strings.HasPrefix(params[last], "q=") && !weights {
 				if q, ok := weight([]byte(params[last][2:])); ok && q == 1000 {
 					params = params[:last]
 				} else if ok {

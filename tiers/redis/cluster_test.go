@@ -219,12 +219,7 @@ func TestClusterReplicas(t *testing.T) {
 	writer := open(t, cfg)
 	gets := func(servers []*server) (n int) {
 		for _, s := range servers {
-			var calls int
-			for _, line := range strings.Split(s.do("info", "commandstats").(string), "\n") {
-				if _, err := fmt.Sscanf(line, "cmdstat_pttl:calls=%d", &calls); err == nil {
-					n += calls
-				}
-			}
+			n += s.calls("pttl")
 		}
 		return n
 	}

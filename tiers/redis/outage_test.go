@@ -113,7 +113,7 @@ func outage(t *testing.T, tier *redis.Tier, log *lines, breakIt, mend func()) {
 	breakIt()
 	opened := eventually(t, 5*time.Second, "the breaker opens", func() bool { return tier.Stats().Open })
 	failed, trips := r.failed.Load(), tier.Stats().RoundTrips
-	time.Sleep(2 * time.Second)
+	time.Sleep(2 * time.Second) // in which the log has room for a line about it
 
 	// Those that were on their way when it opened may still fail; nothing else does, and nothing is sent.
 	if n := r.failed.Load() - failed; n > trafficWorkers {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ const (
 	sideBySide = 4
 
 	// Round trips go on being shared until they carry less than this on average.
-	worthSharing = 3
+	worthSharing = 1.5
 
 	maxBatch      = 256     // operations in a round trip
 	maxBatchBytes = 1 << 20 // of values sent in one
@@ -94,6 +95,7 @@ func (q *queue) share() {
 	defer timer.Stop()
 	average := float64(sideBySide)
 	for {
+		runtime.Gosched() // who can run may have something to send, too
 		batch := q.take()
 		if len(batch) == 0 {
 			if q.collect(timer) {

@@ -121,6 +121,17 @@ func (s *server) keys(pattern string) []string {
 	return keys
 }
 
+// calls is how often a command was run.
+func (s *server) calls(command string) (n int) {
+	s.t.Helper()
+	for _, line := range strings.Split(s.do("info", "commandstats").(string), "\n") {
+		if _, err := fmt.Sscanf(line, "cmdstat_"+command+":calls=%d", &n); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
 func freePort(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
