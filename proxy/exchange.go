@@ -41,7 +41,6 @@ type exchange struct {
 	status    int
 	fwdStatus int          // the origin's status code; 0 = it was not asked, or gave none
 	stored    bool         // the response was handed to the fills
-	aged      bool         // the answer has an Age although the origin was asked
 	detail    fmt.Stringer // why, where the decision does not say; nil = nothing to add
 
 	out    tiers.Header // the response's header block

@@ -58,7 +58,7 @@ func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
 	if !x.req.CC.Has(policy.DirNoStore) && h.Policy.Keepable(fresh, &x.req) {
 		x.stored = h.submitFill(fresh, 0)
 	}
-	x.outcome, x.entry, x.now, x.aged = Revalidated, fresh, tiers.Now(), true
+	x.outcome, x.entry, x.now = Revalidated, fresh, tiers.Now()
 	x.serve(fresh)
 	return true
 }
@@ -215,7 +215,7 @@ func (h *Handler) deliver(x *exchange, resp *upstream.Response, e *tiers.Entry, 
 	}
 }
 
-// deliverSmall reads the content before it answers, by the entry that is stored.
+// deliverSmall reads the content before it answers.
 func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64) {
 	defer resp.Release()
 	e := x.entry
@@ -226,6 +226,7 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		h.fail(x, err)
 		return
 	}
+	body := e.Body
 	if x.merge != nil {
 		e = x.merge(e)
 		x.entry = e
@@ -234,12 +235,14 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		x.detail = policy.ReasonNoRoom
 	}
 	x.now = tiers.Now()
-	x.aged = tiers.Header(resp.Header).Has("Age")
-	if x.req.Method == policy.Get {
-		x.serve(e)
-	} else {
-		x.serveBody(e)
+	if resp.Status == fasthttp.StatusOK && x.req.Method == policy.Get && x.req.Is(policy.Range|policy.IfNoneMatch|policy.IfModifiedSince) {
+		x.serve(e) // the origin was not asked for it in these words
+		return
 	}
+	x.appendOrigin(resp)
+	x.appendLength(size)
+	x.endResponse()
+	x.ctx.Response.SetBodyRaw(body)
 }
 
 // judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its

@@ -96,8 +96,8 @@ func (h *Handler) Handle(ctx *fasthttp.RequestCtx) {
 // lookup finds the stored response that the request selects, and decides. L2 is asked only when what L1
 // has does not do.
 func (h *Handler) lookup(x *exchange) {
-	if ok, why := x.req.Usable(); !ok {
-		x.decision = policy.Decision{Action: policy.Pass, Reason: why}
+	if ok, _ := x.req.Usable(); !ok {
+		x.decision = policy.Decide(&x.req, nil, x.now)
 		return
 	}
 	ctx := context.Background()

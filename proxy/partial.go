@@ -18,7 +18,7 @@ func (h *Handler) answerPart(x *exchange, resp *upstream.Response, t policy.Time
 	r := h.Policy.ReadResponse(resp.Status, resp.Header)
 	e, why := h.judgePart(x, &r, resp, t)
 	if e != nil && x.entry != nil {
-		x.merge = h.merging(x.entry, &r, t)
+		x.merge = h.merging(x.req, x.entry, &r, t)
 	}
 	h.deliver(x, resp, e, why)
 }
@@ -44,13 +44,13 @@ func (h *Handler) judgePart(x *exchange, r *policy.Response, resp *upstream.Resp
 
 // merging returns the function that combines a part with the stored response base. It outlives the exchange and
 // the response: it has a copy of the fields.
-func (h *Handler) merging(base *tiers.Entry, r *policy.Response, t policy.Times) func(*tiers.Entry) *tiers.Entry {
+func (h *Handler) merging(req policy.Request, base *tiers.Entry, r *policy.Response, t policy.Times) func(*tiers.Entry) *tiers.Entry {
 	own := h.Policy.ReadResponse(r.Status, append(tiers.Header(nil), r.Header...))
 	return func(part *tiers.Entry) *tiers.Entry {
 		if int64(len(base.Body)+len(part.Body)) > int64(h.Config.MaxObjectBytes) {
 			return part
 		}
-		if both := h.Policy.Combined(base, &own, part.Body, t); both != nil {
+		if both := h.Policy.Combined(base, &own, part.Body, t); both != nil && h.Policy.Keepable(both, &req) {
 			return both
 		}
 		return part
@@ -89,7 +89,11 @@ func (h *Handler) complete(x *exchange) bool {
 		h.budget.give(size)
 		return false
 	}
-	x.stored = h.submitFill(whole, size)
+	if h.Policy.Keepable(whole, &x.req) {
+		x.stored = h.submitFill(whole, size)
+	} else {
+		h.budget.give(size)
+	}
 	x.entry, x.now = whole, tiers.Now()
 	x.serve(whole)
 	return true

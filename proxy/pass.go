@@ -25,7 +25,7 @@ func (h *Handler) pass(x *exchange) {
 		return
 	}
 	switch {
-	case x.req.Method == policy.Head && x.entry != nil:
+	case x.req.Method == policy.Head && x.entry != nil && !x.req.Is(policy.Authorization) && !x.req.CC.Has(policy.DirNoStore):
 		h.learn(x, resp, t)
 	case policy.Invalidates(x.req.Method, resp.Status):
 		h.invalidate(x, resp.Header)
@@ -44,9 +44,7 @@ func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
 	if fresh == nil {
 		return
 	}
-	get := x.req
-	get.Method = policy.Get
-	if fresh.Expires() > t.Received && h.Policy.Keepable(fresh, &get) {
+	if fresh.Expires() > t.Received && h.Policy.Keepable(fresh, &policy.Request{Method: policy.Get}) {
 		h.submitFill(fresh, 0)
 		return
 	}

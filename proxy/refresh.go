@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/upstream"
@@ -35,7 +37,7 @@ func (h *Handler) submitRefresh(x *exchange) {
 		target: append([]byte(nil), x.target.raw...),
 		host:   append([]byte(nil), x.host...),
 	}
-	r.req.Method = policy.Get
+	r.req.Method, r.req.CC = policy.Get, policy.Directives{}
 	if h.Refreshes.Submit(r) != nil {
 		r.Drop()
 	}
@@ -63,12 +65,22 @@ func (r *refresh) Execute(ctx context.Context) error {
 	return nil
 }
 
+// run asks whether the entry still holds, and fetches it whole when the 304 is about something else.
 func (r *refresh) run(ctx context.Context) error {
+	confirmed, err := r.fetch(ctx, policy.AppendConditions(nil, r.entry))
+	if err == nil && !confirmed {
+		_, err = r.fetch(ctx, nil)
+	}
+	return err
+}
+
+// fetch makes one request and stores what it says. It returns false for a 304 that is of no use.
+func (r *refresh) fetch(ctx context.Context, conditions tiers.Header) (bool, error) {
 	h := r.h
 	q := upstream.Request{
 		Context: ctx, Method: []byte("GET"), Target: r.target, Header: r.header, ClientHost: r.host,
-		Extra: h.appendVia(policy.AppendConditions(nil, r.entry), true),
-		Omit:  policy.IsCondition,
+		Extra: h.appendVia(conditions, true),
+		Omit:  clientsOwn,
 	}
 	resp := upstream.AcquireResponse()
 	defer resp.Release()
@@ -76,24 +88,32 @@ func (r *refresh) run(ctx context.Context) error {
 	switch {
 	case err != nil:
 		h.noteFailure(err)
-		return err
+		return true, err
 	case policy.IsError(resp.Status):
-		return errOriginFailed
-	case resp.Status == 304:
+		return true, errOriginFailed
+	case resp.Status == fasthttp.StatusNotModified:
 		return r.confirm(ctx, resp, t)
 	}
-	return r.replace(ctx, resp, t)
+	return true, r.replace(ctx, resp, t)
 }
 
-// confirm stores the entry with what a 304 says of it.
-func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) error {
+// clientsOwn names the fields that were about the answer to one client, and not about what is stored.
+func clientsOwn(name []byte) bool {
+	return policy.IsCompletion(name) || tiers.EqualFold(name, "Cache-Control") || tiers.EqualFold(name, "Pragma")
+}
+
+// confirm stores the entry with what a 304 says of it, or returns false when the 304 is not about it.
+func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) (bool, error) {
 	answer := r.h.Policy.ReadResponse(resp.Status, resp.Header)
 	fresh := r.h.Policy.Freshened(r.entry, &answer, t)
-	if fresh == nil || !r.h.Policy.Keepable(fresh, &r.req) {
-		return r.h.Stack.Delete(ctx, r.entry.Key)
+	switch {
+	case fresh == nil:
+		return false, nil
+	case !r.h.Policy.Keepable(fresh, &r.req):
+		return true, r.h.Stack.Delete(ctx, r.entry.Key)
 	}
 	r.h.submitFill(fresh, 0)
-	return nil
+	return true, nil
 }
 
 // replace stores the origin's new response. One that may not be stored still ends the old one.

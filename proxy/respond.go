@@ -109,11 +109,7 @@ func (x *exchange) serveNotModified(e *tiers.Entry) {
 
 // relay answers with the origin's response, content and all. The relay r owns resp from here on.
 func (x *exchange) relay(resp *upstream.Response, r *relay) {
-	x.beginResponse(resp.Status)
-	x.appendMapped(resp.Header)
-	if !tiers.Header(resp.Header).Has("Date") { // RFC 9110 §6.6.1
-		x.appendDate()
-	}
+	x.appendOrigin(resp)
 	length := resp.ContentLength
 	switch {
 	case resp.Framing == upstream.None:
@@ -135,6 +131,15 @@ func (x *exchange) relay(resp *upstream.Response, r *relay) {
 	x.endResponse()
 	x.ctx.Response.ImmediateHeaderFlush = length < 0 || length > smallBody // whoever waits for the header need not wait for content
 	x.ctx.Response.SetBodyStream(r, int(length))
+}
+
+// appendOrigin begins the block with the origin's own words.
+func (x *exchange) appendOrigin(resp *upstream.Response) {
+	x.beginResponse(resp.Status)
+	x.appendMapped(resp.Header)
+	if !tiers.Header(resp.Header).Has("Date") { // RFC 9110 §6.6.1
+		x.appendDate()
+	}
 }
 
 // relayUntilClose answers an HTTP/1.0 client with content of unknown length: its end is the connection's
@@ -196,12 +201,8 @@ func (x *exchange) beginResponse(status int) {
 	x.out = append(x.out, "\r\n"...)
 }
 
-// appendAge appends the Age that a response from the store must have (RFC 9111 §5.1). One that the origin just
-// made has none, unless it came with one.
+// appendAge appends the Age that a response from the store must have (RFC 9111 §5.1).
 func (x *exchange) appendAge(e *tiers.Entry) {
-	if (x.outcome == Miss || x.outcome == Passed) && !x.aged {
-		return
-	}
 	x.out = append(x.out, "Age: "...)
 	x.out = strconv.AppendInt(x.out, int64(e.Age(x.now)/time.Second), 10)
 	x.out = append(x.out, "\r\n"...)

@@ -124,6 +124,8 @@ func TestDirectives(t *testing.T) {
 		{"9111 §5.2.2.4 no fields", `no-cache=`, `no-cache`},
 		{"9111 §5.2.2.4 bad fields", `no-cache="a b"`, `no-cache`},
 		{"9111 §5.2.2.4 bad fields", `no-cache="a`, `no-cache`},
+		{"9111 §5.2.2.4 bad fields", `no-cache="a"b`, `no-cache`},
+		{"9111 §5.2.2.7 bad fields", `private="a"b`, `private`},
 		{"9111 §5.2.2.5", `no-store`, `no-store`},
 		{"9111 §5.2.2.5 with an argument", `no-store="x"`, `no-store`},
 		{"9111 §5.2.2.6", `no-transform`, `no-transform`},

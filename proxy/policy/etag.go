@@ -48,7 +48,8 @@ func opaque(tag []byte) []byte {
 	return tag
 }
 
-// isStrong tells whether tag is a strong entity tag: what has no quotes is no entity tag, and not trusted as one.
+// isStrong tells whether tag is a strong entity tag: what has no quotes is no entity tag, and not trusted as
+// one.
 func isStrong(tag []byte) bool {
 	return len(tag) >= 2 && tag[0] == '"' && bytes.IndexByte(tag[1:], '"') == len(tag)-2
 }

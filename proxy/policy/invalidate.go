@@ -28,9 +28,10 @@ func Invalidated(target string, h tiers.Header) (uris []string) {
 	return uris
 }
 
-// NewEntryOfPost makes the stored response that GET and HEAD get, for r, the answer to a POST request to target
-// (RFC 9110 §9.3.3): it must give its lifetime, and be what target is now, by an equal Content-Location. For the rest
-// it is as NewEntry. What is stored for target is invalid all the same, and to be removed before.
+// NewEntryOfPost makes the stored response that GET and HEAD get, for r, the answer to a POST request to
+// target (RFC 9110 §9.3.3): it must give its lifetime, and be what target is now, by an equal
+// Content-Location. For the rest it is as NewEntry. What is stored for target is invalid all the same, and to
+// be removed before.
 func (c *Config) NewEntryOfPost(method []byte, target string, req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
 	location, _ := r.Header.Get("Content-Location")
 	uri, ok := resolve(target, string(location))

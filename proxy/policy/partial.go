@@ -7,9 +7,10 @@ import (
 	"github.com/nearside-cache/nearside/tiers"
 )
 
-// A stored response that is not complete (RFC 9111 §3.3) is an Entry of status 206 whose Content-Range field tells
-// what its body is a part of, whether it came so or broke off. Complete ones are never of that status. It answers requests
-// for ranges that it holds, and no others; it becomes complete by what [Config.Combined] adds.
+// A stored response that is not complete (RFC 9111 §3.3) is an Entry of status 206 whose Content-Range field
+// tells what its body is a part of, whether it came so or broke off. Complete ones are never of that status.
+// It answers requests for ranges that it holds, and no others; it becomes complete by what [Config.Combined]
+// adds.
 
 // StoredSpan returns what e's body is of its representation. ok is false when e is neither a 200 nor a part.
 func StoredSpan(e *tiers.Entry) (s Span, ok bool) {
@@ -31,8 +32,8 @@ func ContentOf(e *tiers.Entry, span Span) []byte {
 	return e.Body[span.From-own.From : span.To-own.From]
 }
 
-// PartSpan returns which part of its representation r's content is. ok is false when r is not a 206 with one range of
-// bytes (RFC 9110 §15.3.7.1).
+// PartSpan returns which part of its representation r's content is. ok is false when r is not a 206 with one
+// range of bytes (RFC 9110 §15.3.7.1).
 func PartSpan(r *Response) (s Span, ok bool) {
 	if r.Status != 206 {
 		return s, false
@@ -55,8 +56,8 @@ func (c *Config) NewPart(req *Request, header tiers.Header, r *Response, t Times
 	return e, why
 }
 
-// BrokenOff makes the stored response for e, a 200 whose content broke off after body; complete is the length that was
-// announced, -1 when none was (RFC 9111 §3.3). It returns nil when that would be of no use.
+// BrokenOff makes the stored response for e, a 200 whose content broke off after body; complete is the length
+// that was announced, -1 when none was (RFC 9111 §3.3). It returns nil when that would be of no use.
 func BrokenOff(e *tiers.Entry, body []byte, complete int64) *tiers.Entry {
 	n := int64(len(body))
 	if e.Status != 200 || n == 0 || complete >= 0 && n >= complete {
@@ -68,8 +69,8 @@ func BrokenOff(e *tiers.Entry, body []byte, complete int64) *tiers.Entry {
 	return &part
 }
 
-// AppendCompletion appends the field lines of a GET request for what e lacks, under the condition that the representation is
-// still the same (RFC 9110 §13.1.5), and nothing when one range could not complete e.
+// AppendCompletion appends the field lines of a GET request for what e lacks, under the condition that the
+// representation is still the same (RFC 9110 §13.1.5), and nothing when one range could not complete e.
 func AppendCompletion(dst tiers.Header, e *tiers.Entry, now time.Time) tiers.Header {
 	own, ok := StoredSpan(e)
 	if !ok || own.From != 0 || own.To == own.Complete {
@@ -90,9 +91,10 @@ func IsCompletion(name []byte) bool {
 	return tiers.EqualFold(name, "Range") || tiers.EqualFold(name, "If-Range") || IsCondition(name)
 }
 
-// Combined makes the stored response that e becomes by part, a 206 whose content is body (RFC 9111 §3.4): a longer
-// part, or the complete one. It returns nil when they are not known to be parts of one representation, by a strong
-// validator, or leave a gap between them; then part may take e's place. e may itself be complete, and is then freshened.
+// Combined makes the stored response that e becomes by part, a 206 whose content is body (RFC 9111 §3.4): a
+// longer part, or the complete one. It returns nil when they are not known to be parts of one representation,
+// by a strong validator, or leave a gap between them; then part may take e's place. e may itself be complete,
+// and is then freshened.
 func (c *Config) Combined(e *tiers.Entry, part *Response, body []byte, t Times) *tiers.Entry {
 	own, ok := StoredSpan(e)
 	more, okMore := PartSpan(part)

@@ -3,8 +3,8 @@
 // an argument.
 //
 // A request is read into a [Request], a response into a [Response]. [Config.NewEntry] judges and stores, [Decide]
-// reuses, [Config.Freshened] and its kin bring up to date, [Invalidated] tells what a change ends. There is one file per
-// concern, its test beside it; rows of the tests cite the section they come from:
+// reuses, [Config.Freshened] and its kin bring up to date, [Invalidated] tells what a change ends. There is one
+// file per concern, its test beside it; rows of the tests cite the section they come from:
 //
 //	RFC 9111            file            test
 //	§3, §3.1, §3.5      storable.go     TestStorable, TestProvoked, TestHeuristicStatus, TestStoredHeader, TestDate
@@ -21,7 +21,7 @@
 //	§4.4                invalidate.go   TestInvalidates, TestInvalidated, TestSameOrigin, FuzzInvalidated
 //	§5.2                directives.go   TestDirectives, FuzzDirectives
 //	§5.2.1              decide.go       TestDecide
-//	§5.2.2              storable.go, freshness.go   TestStorable, TestWindows
+//	§5.2.2              storable.go, freshness.go   TestStorable, TestUnderstood, TestWindows
 //	§5.3                freshness.go    TestLifetime
 //	§5.4                request.go      TestNoCacheRequested
 //	§7.3                storable.go     TestSetCookie

@@ -7,10 +7,11 @@ import (
 	"github.com/nearside-cache/nearside/tiers"
 )
 
-// Suits tells whether e is what a request with these fields asks for by quality value, although its fields are not
-// those that e was selected by. It looks at each field that e varies on: it matches (RFC 9111 §4.1), or it is Accept-Language
-// or Accept-Encoding and nothing is liked better than the Content-Language or Content-Encoding that e has. §4.1 does not
-// allow such a selection by itself: the origin may choose otherwise. So it is for VARY_SELECT only.
+// Suits tells whether e is what a request with these fields asks for by quality value, although its fields
+// are not those that e was selected by. It looks at each field that e varies on: it matches (RFC 9111 §4.1),
+// or it is Accept-Language or Accept-Encoding and nothing is liked better than the Content-Language or
+// Content-Encoding that e has. §4.1 does not allow such a selection by itself: the origin may choose
+// otherwise. So it is for VARY_SELECT only.
 func Suits(e *tiers.Entry, header tiers.Header) bool {
 	variant := e.Variant
 	for name := range strings.SplitSeq(e.Vary, ",") {
@@ -35,8 +36,9 @@ func Suits(e *tiers.Entry, header tiers.Header) bool {
 	return true
 }
 
-// likesBest tells whether the request's field accept gives the highest of its quality values, and not 0, to the one
-// value of the response's field content. match tells how closely a member of accept matches it, 0 when not at all.
+// likesBest tells whether the request's field accept gives the highest of its quality values, and not 0, to
+// the one value of the response's field content. match tells how closely a member of accept matches it, 0
+// when not at all.
 func likesBest(request tiers.Header, accept, content string, response tiers.Header, match func(member, value []byte) int) bool {
 	value, ok := oneValue(response, content)
 	if !ok {
@@ -71,8 +73,8 @@ func oneValue(h tiers.Header, name string) (value []byte, ok bool) {
 	return value, lines < 2 && bytes.IndexByte(value, ',') < 0
 }
 
-// preference splits a member of a list of preferences into what it names and its weight in thousandths (RFC 9110
-// §12.4.2). A weight that is none counts as 0.
+// preference splits a member of a list of preferences into what it names and its weight in thousandths (RFC
+// 9110 §12.4.2). A weight that is none counts as 0.
 func preference(member []byte) (name []byte, q int) {
 	name, params, _ := bytes.Cut(member, []byte{';'})
 	q = 1000

@@ -159,18 +159,21 @@ const (
 	AnswerUnsatisfiable               // 416, RFC 9110 §15.5.17
 )
 
-// Answer says how e answers the request, once [Decide] said that it does and [NotModified] that its client has
-// it not (RFC 9110 §13.2.2): whole, by the span that is returned, or by 416. header is the request's, now the wall clock.
+// Answer says how e answers the request, once [Decide] said that it does and [NotModified] that its client
+// has it not (RFC 9110 §13.2.2): whole, by the span that is returned, or by 416. header is the request's, now
+// the wall clock.
 func (r *Request) Answer(header tiers.Header, e *tiers.Entry, now time.Time) (Span, Answer) {
 	own, ok := StoredSpan(e)
 	switch {
 	case !ok || r.Method != Get || !r.Is(Range): // §14.2: ranges are defined for GET, and for what would be 200
 		return own, AnswerWhole
-	case r.Is(IfRange) && !ifRange(header, e, now): // §13.1.5
+	case r.Is(IfRange) && e.Status == 200 && !ifRange(header, e, now): // §13.1.5; a part is there because it was true
 		return own, AnswerWhole
 	}
 	s, ok := r.Asked.within(own)
 	switch {
+	case !ok && e.Status == 206:
+		return r.Asked.clip(own), AnswerPart
 	case !ok:
 		return own, AnswerUnsatisfiable
 	case s.Len() == 0: // the end of nothing, which no Content-Range can say
@@ -179,8 +182,8 @@ func (r *Request) Answer(header tiers.Header, e *tiers.Entry, now time.Time) (Sp
 	return s, AnswerPart
 }
 
-// within is [ByteRange.Of] for a part, of which the complete length may be unknown. ok is false for what the part
-// does not hold.
+// within is [ByteRange.Of] for a part, of which the complete length may be unknown. ok is false for what the
+// part does not hold.
 func (r ByteRange) within(own Span) (s Span, ok bool) {
 	switch {
 	case own.Complete >= 0:
@@ -189,6 +192,22 @@ func (r ByteRange) within(own Span) (s Span, ok bool) {
 		s, ok = Span{r.First, r.Last + 1, -1}, true
 	}
 	return s, ok && own.From <= s.From && s.To <= own.To
+}
+
+// clip returns what own has of the range, all of own when that cannot be told: so a part that the origin has sent
+// just now, for this request, is passed on, although it is not what was asked for, or ends where nobody knows.
+func (r ByteRange) clip(own Span) Span {
+	s := own
+	if r.First >= 0 {
+		s.From = max(r.First, own.From)
+		if r.Last >= 0 {
+			s.To = min(r.Last, own.To-1) + 1
+		}
+	}
+	if s.Len() <= 0 {
+		return own
+	}
+	return s
 }
 
 // ifRange evaluates If-Range against e (RFC 9110 §13.1.5).
@@ -207,8 +226,8 @@ func ifRange(header tiers.Header, e *tiers.Entry, now time.Time) bool {
 	return ok && modified.Equal(since) && strongDate(e.Header, now) // an exact match of a strong validator
 }
 
-// strongDate tells whether the Last-Modified in h is a strong validator: Date is at least a second later (RFC 9110
-// §8.8.2.2).
+// strongDate tells whether the Last-Modified in h is a strong validator: Date is at least a second later (RFC
+// 9110 §8.8.2.2).
 func strongDate(h tiers.Header, now time.Time) bool {
 	m, _ := h.Get("Last-Modified")
 	d, _ := h.Get("Date")

@@ -88,6 +88,16 @@ func TestAnswer(t *testing.T) {
 		{"9110 §13.1.5 neither", base, "0123456789", "Range: bytes=2-4 | If-Range: x", AnswerWhole, ""},
 		{"9110 §13.1.5 without Range", base, "0123456789", `If-Range: "b"`, AnswerWhole, ""},
 		{"9111 §3.3 of a part", "206 | " + base + " | Content-Range: bytes 2-5/9", "2345", "Range: bytes=3-4", AnswerPart, "34"},
+		{"9110 §15.3.7 just received", "206 | " + base + " | Content-Range: bytes 5-8/*", "5678", "Range: bytes=5-", AnswerPart, "5678"},
+		{"9110 §15.3.7 just received", "206 | " + base + " | Content-Range: bytes 5-8/*", "5678", "Range: bytes=-4", AnswerPart, "5678"},
+		{"9110 §15.3.7 just received", "206 | " + base + " | Content-Range: bytes 0-8/*", "012345678", "Range: bytes=5-", AnswerPart, "5678"},
+		{"9110 §15.3.7 just received", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", `Range: bytes=3-4 | If-Range: W/"a"`, AnswerPart, "34"},
+		{"9110 §15.3.7 less than asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=3-9", AnswerPart, "345"},
+		{"9110 §15.3.7 less than asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=0-3", AnswerPart, "23"},
+		{"9110 §15.3.7 less than asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=0-99999999999999999999", AnswerPart, "2345"},
+		{"9110 §15.3.7 not what was asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=7-9", AnswerPart, "2345"},
+		{"9110 §15.3.7 not what was asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=0-1", AnswerPart, "2345"},
+		{"9110 §15.3.7 not what was asked for", "206 | " + base + " | Content-Range: bytes 2-5/20", "2345", "Range: bytes=99-", AnswerPart, "2345"},
 		{"9111 §3.3 all of a part", "206 | " + base + " | Content-Range: bytes 2-5/9", "2345", "Range: bytes=2-5", AnswerPart, "2345"},
 	} {
 		e := stored(t, defaults, "GET", row.response, row.body)
@@ -157,6 +167,9 @@ func FuzzRange(f *testing.F) {
 				}
 			}
 			for _, part := range []Span{{n / 3, n / 2, n}, {n / 3, n / 2, -1}} { // a part holds no more than the whole
+				if got := r.clip(part); part.Len() > 0 && (got.Len() <= 0 || got.From < part.From || got.To > part.To) {
+					t.Fatalf("%q of %v: clipped to %v", value, part, got)
+				}
 				if got, fine := r.within(part); fine && (!ok || got.From != s.From || got.To != s.To || got.From < part.From || got.To > part.To) {
 					t.Fatalf("%q of %v: %v, of the whole %v %v", value, part, got, s, ok)
 				}

@@ -149,8 +149,8 @@ func (r *Request) Usable() (bool, Reason) {
 	return true, ReasonNone
 }
 
-// held tells whether e holds what the request asks for: a part answers for its ranges only (RFC 9111 §3.3). Whether
-// If-Range is true is not known here, so a part does not answer where it is asked.
+// held tells whether e holds what the request asks for: a part answers for its ranges only (RFC 9111 §3.3).
+// Whether If-Range is true is not known here, so a part does not answer where it is asked.
 func (r *Request) held(e *tiers.Entry) bool {
 	if e.Status != 206 {
 		return true

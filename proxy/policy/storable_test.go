@@ -98,6 +98,17 @@ func TestHeuristicStatus(t *testing.T) {
 	}
 }
 
+func TestUnderstood(t *testing.T) {
+	// 9110 §15 and 451; not 428, 429, 431 and 511, which 6585 forbids to store
+	knows := " 200 201 202 203 204 205 206 300 301 302 303 305 307 308 400 401 402 403 404 405 406 407 408 409 410 411 412 413 414 415 416 417" +
+		" 421 422 426 451 500 501 502 503 504 505 "
+	for status := 200; status < 600; status++ {
+		if got, want := understood(status), strings.Contains(knows, " "+strconv.Itoa(status)+" "); got != want {
+			t.Errorf("%d: %v, want %v", status, got, want)
+		}
+	}
+}
+
 func TestStoredHeader(t *testing.T) {
 	for _, row := range []struct{ section, response, want string }{
 		{"9111 §3.1 all, in order", "B: 1 | a: 2 | B: 3 | Cache-Control: max-age=9", "B: 1 | a: 2 | B: 3 | Cache-Control: max-age=9"},

@@ -25,8 +25,8 @@ func (c *Config) targeted(h tiers.Header) (d Directives, ok bool) {
 	return d, false
 }
 
-// parseTargeted reads the lines of one targeted field, a Dictionary Structured Field (RFC 9213 §2.1). ok is false
-// when they are empty or do not parse: then the field is as good as absent.
+// parseTargeted reads the lines of one targeted field, a Dictionary Structured Field (RFC 9213 §2.1). ok is
+// false when they are empty or do not parse: then the field is as good as absent.
 func parseTargeted(lines []string) (d Directives, ok bool) {
 	dict, err := httpsfv.UnmarshalDictionary(lines)
 	if err != nil || len(dict.Names()) == 0 {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// unkeyed lists, by length, the request fields that frameworks take the target, the origin or the method from, though
-// they are none of HTTP's: with them a client can make the answer to a Key another one. X-Forwarded-For and other names of
-// the client are not among them.
+// unkeyed lists, by length, the request fields that frameworks take the target, the origin or the method
+// from, though they are none of HTTP's: with them a client can make the answer to a Key another one.
+// X-Forwarded-For and other names of the client are not among them.
 var unkeyed = func() (byLength [32][]string) {
 	for _, name := range []string{
 		// the authority
@@ -28,7 +28,8 @@ var unkeyed = func() (byLength [32][]string) {
 	return byLength
 }()
 
-// isUnkeyed tells whether name is one of the fields that change answers without being in the Key. Some origins read "_" as "-".
+// isUnkeyed tells whether name is one of the fields that change answers without being in the Key. Some
+// origins read "_" as "-".
 func isUnkeyed(name []byte) bool {
 	if len(name) == 0 || len(name) >= len(unkeyed) || name[0]|0x20 != 'x' && name[0]|0x20 != 'f' { // all begin so
 		return false

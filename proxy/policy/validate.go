@@ -9,8 +9,8 @@ import (
 )
 
 // AppendConditions appends the field lines that make a request conditional on the stored responses entries
-// (RFC 9111 §4.3.1), and nothing when none has a validator. All that could answer if the origin chose them may be
-// given, whatever they vary on; Last-Modified speaks for one alone.
+// (RFC 9111 §4.3.1), and nothing when none has a validator. All that could answer if the origin chose them
+// may be given, whatever they vary on; Last-Modified speaks for one alone.
 func AppendConditions(dst tiers.Header, entries ...*tiers.Entry) tiers.Header {
 	start := len(dst)
 	for i, e := range entries {
@@ -49,12 +49,13 @@ func IsCondition(name []byte) bool {
 }
 
 // Selected returns those of entries that a 304 is about (RFC 9111 §4.3.4), the most recent one first; the
-// conditional request named them all.
+// conditional request named them all. Where just one was asked about, a strong tag in the 304 may confirm the same tag
+// as a weak one: servers that compress weaken the tag of the 200 only, and the question leaves no doubt.
 func Selected(notModified *Response, entries ...*tiers.Entry) (selected []*tiers.Entry) {
 	tag, _ := notModified.Header.Get("ETag")
 	for _, e := range entries {
 		own, _ := e.Header.Get("ETag")
-		if len(tag) > 0 && !weakMatch(own, tag) || isStrong(tag) && !strongMatch(own, tag) || len(tag) == 0 && !sameModified(e, notModified) {
+		if len(tag) > 0 && !weakMatch(own, tag) || len(entries) > 1 && isStrong(tag) && !strongMatch(own, tag) || len(tag) == 0 && !sameModified(e, notModified) {
 			continue
 		}
 		selected = append(selected, e)
@@ -91,8 +92,9 @@ func (c *Config) Freshened(e *tiers.Entry, notModified *Response, t Times) *tier
 }
 
 // HeadFreshened makes the stored response that e becomes by the answer to a HEAD request that selects e (RFC
-// 9111 §4.3.5): a fresh one, or a stale one when the answer shows that e is no longer what the origin has. length is the
-// answer's Content-Length, -1 when it has none. It returns nil when the answer, not being 200, says nothing of e.
+// 9111 §4.3.5): a fresh one, or a stale one when the answer shows that e is no longer what the origin has.
+// length is the answer's Content-Length, -1 when it has none. It returns nil when the answer, not being 200,
+// says nothing of e.
 func (c *Config) HeadFreshened(e *tiers.Entry, head *Response, length int64, t Times) *tiers.Entry {
 	if head.Status != 200 || e.Status != 200 {
 		return nil
@@ -108,8 +110,9 @@ func (c *Config) HeadFreshened(e *tiers.Entry, head *Response, length int64, t T
 	return Outdated(e)
 }
 
-// Outdated makes the stored response that e becomes when it is known to be no longer what the origin has: stale,
-// and of use as the base of a conditional request only, or, without a validator, of no use and due to be deleted.
+// Outdated makes the stored response that e becomes when it is known to be no longer what the origin has:
+// stale, and of use as the base of a conditional request only, or, without a validator, of no use and due to
+// be deleted.
 func Outdated(e *tiers.Entry) *tiers.Entry {
 	old := *e
 	if old.Keep += old.Lifetime; !e.Header.Has("ETag") && !e.Header.Has("Last-Modified") {
@@ -121,8 +124,8 @@ func Outdated(e *tiers.Entry) *tiers.Entry {
 }
 
 // updated makes the stored response that e becomes by the fields of update, a newer response to a request
-// that selects e. It returns nil when update varies on what e was not selected by: then e does not hold what would
-// have to match.
+// that selects e. It returns nil when update varies on what e was not selected by: then e does not hold what
+// would have to match.
 func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry {
 	vary, star := VaryOf(update.Header)
 	if star || !varyWithin(vary, e.Vary) {
@@ -141,8 +144,8 @@ func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry
 	return &fresh
 }
 
-// Keepable tells whether a response that [Config.Freshened], [Config.HeadFreshened] or [Config.Combined] made in
-// answer to req may be stored, now that its fields changed.
+// Keepable tells whether a response that [Config.Freshened], [Config.HeadFreshened] or [Config.Combined] made
+// in answer to req may be stored, now that its fields changed.
 func (c *Config) Keepable(e *tiers.Entry, req *Request) bool {
 	r := c.ReadResponse(e.Status, e.Header)
 	return c.storable(req, &r) == ReasonNone
@@ -165,8 +168,8 @@ func mergeHeader(stored, update tiers.Header) tiers.Header {
 	return out
 }
 
-// updates tells whether a newer response's field replaces the stored one. Content-Encoding and Content-Range say how the
-// stored bytes are to be read, so their integrity depends on them (§3.2, the exception).
+// updates tells whether a newer response's field replaces the stored one. Content-Encoding and Content-Range
+// say how the stored bytes are to be read, so their integrity depends on them (§3.2, the exception).
 func updates(name []byte) bool {
 	return !tiers.EqualFold(name, "Content-Encoding") && !tiers.EqualFold(name, "Content-Range") &&
 		!tiers.EqualFold(name, "Content-Length")

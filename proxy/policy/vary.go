@@ -9,8 +9,8 @@ import (
 )
 
 // VaryOf returns the fields that a response's Vary lines name (RFC 9110 §12.5.5): lower case, sorted, each
-// once, joined by commas. star is true when "*" is among them, or what cannot be a field's name: then no request
-// is known to match (RFC 9111 §4.1).
+// once, joined by commas. star is true when "*" is among them, or what cannot be a field's name: then no
+// request is known to match (RFC 9111 §4.1).
 func VaryOf(h tiers.Header) (vary string, star bool) {
 	var names []string
 	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
@@ -44,9 +44,9 @@ func varyWithin(inner, outer string) bool {
 }
 
 // AppendVariant appends, for each field that vary (as VaryOf made it) names, the value that the request's
-// header has for it. Two requests get the same bytes exactly when the fields match (RFC 9111 §4.1): lines
-// are combined, white space that the syntax allows does not count, and for the fields whose definition says so neither
-// do order and case. An absent field is not an empty one.
+// header has for it. Two requests get the same bytes exactly when the fields match (RFC 9111 §4.1): lines are
+// combined, white space that the syntax allows does not count, and for the fields whose definition says so
+// neither do order and case. An absent field is not an empty one.
 func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
 	for len(vary) > 0 {
 		name := vary
@@ -270,8 +270,8 @@ func normalizeMember(m []byte, f form) int {
 	return trimWeight(m[:n])
 }
 
-// trimWeight takes what says nothing off the weight (RFC 9110 §12.4.2) at the end of a member: zeros behind the point,
-// and a weight of 1. It returns the member's new length.
+// trimWeight takes what says nothing off the weight (RFC 9110 §12.4.2) at the end of a member: zeros behind
+// the point, and a weight of 1. It returns the member's new length.
 func trimWeight(m []byte) int {
 	at := bytes.Index(m, []byte(";q="))
 	if at < 0 || bytes.IndexByte(m, '"') >= 0 {

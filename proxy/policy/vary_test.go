@@ -38,6 +38,7 @@ func TestVariant(t *testing.T) {
 	}{
 		{"9111 §4.1", "x", "X: a", "x: a", true},
 		{"9111 §4.1", "x", "X: a", "X: b", false},
+		{"9112 §5 no space", "x", "X:a", "X: a", true},
 		{"9111 §4.1", "x", "X: a", "X: A", false},
 		{"9111 §4.1 other fields", "x", "X: a | Y: 1", "X: a | Y: 2", true},
 		{"9111 §4.1 both", "x,y", "X: a | Y: 1", "Y: 1 | X: a", true},

@@ -21,14 +21,11 @@ const (
 )
 
 // breaker keeps requests from a Redis that does not answer. It opens after [failuresToOpen] failures in a
-// row, and is closed by the prober only: no client request is spent on finding out.
+// row, and is closed by mend only: no client request is spent on finding out. The zero breaker is closed.
 type breaker struct {
 	state    atomic.Uint64 // counts transitions, so it is odd while open
 	failures atomic.Int32  // in a row
-	tripped  chan struct{} // has room for one; filled when the breaker opens
 }
-
-func (b *breaker) init() { b.tripped = make(chan struct{}, 1) }
 
 func (b *breaker) isOpen() bool { return b.state.Load()&1 == 1 }
 
@@ -46,21 +43,13 @@ func (b *breaker) succeeded() {
 }
 
 // failed tells that a round trip failed that began in state, and how many failures it counts for. It returns
-// true when it opened the breaker; signal must follow. Round trips that began before the last transition
-// prove nothing, and are left out.
+// true when it opened the breaker; somebody must mend it then. Round trips that began before the last
+// transition prove nothing, and are left out.
 func (b *breaker) failed(state uint64, weight int32) (opened bool) {
 	if b.state.Load() != state || b.failures.Add(weight) < failuresToOpen {
 		return false
 	}
 	return b.state.CompareAndSwap(state, state+1)
-}
-
-// signal wakes guard.
-func (b *breaker) signal() {
-	select {
-	case b.tripped <- struct{}{}:
-	default:
-	}
 }
 
 // close ends an outage.
@@ -72,32 +61,23 @@ func (b *breaker) close() {
 // errGone is what a probe returns when there is nothing to be probed any more.
 var errGone = errors.New("redis: the node has left")
 
-// guard waits for the breaker to open, probes until that succeeds, closes it, and starts over. It returns
-// when ctx ends or a probe says errGone. It calls waiting before each probe, and closed after each outage.
-func (b *breaker) guard(ctx context.Context, probe func(context.Context) error, waiting func(), closed func(away time.Duration)) {
-	for {
+// mend probes until that succeeds, closes the breaker, and returns how long it took. It returns false when
+// ctx ends or a probe says errGone. It calls waiting before each probe.
+func (b *breaker) mend(ctx context.Context, probe func(context.Context) error, waiting func()) (away time.Duration, ok bool) {
+	since := time.Now()
+	for wait := firstProbe; ; wait = min(2*wait, probeEvery) {
+		waiting()
 		select {
 		case <-ctx.Done():
-			return
-		case <-b.tripped:
+			return 0, false
+		case <-time.After(wait):
 		}
-		since := time.Now()
-		for wait := firstProbe; ; wait = min(2*wait, probeEvery) {
-			waiting()
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(wait):
-			}
-			err := probe(ctx)
-			if err == nil {
-				break
-			}
-			if errors.Is(err, errGone) {
-				return
-			}
+		switch err := probe(ctx); {
+		case err == nil:
+			b.close()
+			return time.Since(since), true
+		case errors.Is(err, errGone):
+			return 0, false
 		}
-		b.close()
-		closed(time.Since(since))
 	}
 }

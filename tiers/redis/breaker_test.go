@@ -9,24 +9,16 @@ import (
 	"time"
 )
 
-func newBreaker() *breaker {
-	b := new(breaker)
-	b.init()
-	return b
-}
-
 // trip reports failures until the breaker is open.
 func trip(b *breaker) {
 	for range failuresToOpen {
 		state, _ := b.enter()
-		if b.failed(state, 1) {
-			b.signal()
-		}
+		b.failed(state, 1)
 	}
 }
 
 func TestBreakerOpens(t *testing.T) {
-	b := newBreaker()
+	b := new(breaker)
 	for i := range 100 {
 		state, ok := b.enter()
 		if !ok {
@@ -38,7 +30,7 @@ func TestBreakerOpens(t *testing.T) {
 			b.failed(state, 1)
 		}
 	}
-	b = newBreaker()
+	b = new(breaker)
 	trip(b)
 	if _, ok := b.enter(); ok || !b.isOpen() {
 		t.Error("not open")
@@ -47,7 +39,7 @@ func TestBreakerOpens(t *testing.T) {
 
 // TestBreakerStragglers: what was on its way when the breaker opened says nothing once it is closed.
 func TestBreakerStragglers(t *testing.T) {
-	b := newBreaker()
+	b := new(breaker)
 	before, _ := b.enter()
 	trip(b)
 	b.close()
@@ -60,7 +52,7 @@ func TestBreakerStragglers(t *testing.T) {
 }
 
 func TestBreakerOpensOnce(t *testing.T) {
-	b := newBreaker()
+	b := new(breaker)
 	state, _ := b.enter()
 	var opened int
 	var mu sync.Mutex
@@ -83,46 +75,40 @@ func TestBreakerOpensOnce(t *testing.T) {
 // TestBreakerProbes: how soon, and how often.
 func TestBreakerProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBreaker()
-		ctx, cancel := context.WithCancel(t.Context())
+		b := new(breaker)
+		trip(b)
 		began := time.Now()
 		var probes []time.Duration
-		var outages []time.Duration
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			b.guard(ctx, func(context.Context) error {
-				probes = append(probes, time.Since(began))
-				if len(probes)%7 == 0 {
-					return nil
-				}
-				return errors.New("away")
-			}, func() {}, func(away time.Duration) { outages = append(outages, away) })
-		}()
-		trip(b)
-		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if b.isOpen() || len(outages) != 1 || outages[0] != 1575*time.Millisecond {
-			t.Errorf("open %v, outages %v", b.isOpen(), outages)
+		probe := func(context.Context) error {
+			probes = append(probes, time.Since(began))
+			if len(probes) == 7 {
+				return nil
+			}
+			return errors.New("away")
 		}
-		want := []time.Duration{25, 75, 175, 375, 775, 1175, 1575}
-		for i, at := range probes {
-			if at != want[i]*time.Millisecond {
-				t.Errorf("probe %d after %v, want %v ms", i, at, want[i])
+		away, ok := b.mend(t.Context(), probe, func() {})
+		if !ok || b.isOpen() || away != 1575*time.Millisecond {
+			t.Errorf("mended %v, open %v, away for %v", ok, b.isOpen(), away)
+		}
+		for i, want := range []time.Duration{25, 75, 175, 375, 775, 1175, 1575} {
+			if probes[i] != want*time.Millisecond {
+				t.Errorf("probe %d after %v, want %v ms", i, probes[i], want)
 			}
 		}
 		trip(b) // and again
-		time.Sleep(30 * time.Millisecond)
-		cancel()
-		<-done
-		if !b.isOpen() || len(probes) != 8 {
-			t.Errorf("open %v after %d probes", b.isOpen(), len(probes))
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+		defer cancel()
+		if _, ok := b.mend(ctx, probe, func() {}); ok || !b.isOpen() || len(probes) != 8 {
+			t.Errorf("mended %v, open %v after %d probes", ok, b.isOpen(), len(probes))
+		}
+		if _, ok := b.mend(t.Context(), func(context.Context) error { return errGone }, func() {}); ok {
+			t.Error("mended although the node has left")
 		}
 	})
 }
 
 func BenchmarkOpen(b *testing.B) {
-	t := &Tier{gate: newBreaker()}
+	t := &Tier{gate: new(breaker)}
 	trip(t.gate)
 	for b.Loop() {
 		_, _ = t.Get(context.Background(), "k", nil)

@@ -23,7 +23,7 @@ type Config struct {
 	CAFile       string        `env:"REDIS_CA_FILE" doc:"PEM file of the authorities to trust instead of the system's, for rediss://"`
 	CertFile     string        `env:"REDIS_CERT_FILE" doc:"PEM file of the client certificate shown to Redis"`
 	KeyFile      string        `env:"REDIS_KEY_FILE" doc:"PEM file of the client certificate's key"`
-	ServerName   string        `env:"REDIS_SERVER_NAME" doc:"name that Redis's certificate must carry, if not the URL's host"`
+	ServerName   string        `env:"REDIS_SERVER_NAME" doc:"name that Redis's certificates must carry, if not the host that is dialled"`
 	PoolSize     int           `env:"REDIS_POOL_SIZE" default:"by cores" min:"0" doc:"most connections to one Redis server"`
 	ReadReplicas bool          `env:"REDIS_READ_REPLICAS" doc:"read from replicas, too: of a cluster from any node that has the key, of sentinels from a replica; what was written or deleted a moment ago may not have reached them"`
 	KeyPrefix    string        `env:"KEY_PREFIX" envDefault:"nearside" doc:"what all keys in Redis begin with; sidecars share what they store when they have the same"`
@@ -32,8 +32,8 @@ type Config struct {
 	Secret       string        `env:"L2_SECRET" secret:"true" doc:"signs what is stored in L2, and has what is not signed with it ignored; at least 16 characters, the same for the fleet"`
 	MaxTTL       time.Duration `env:"L2_MAX_TTL" envDefault:"24h" min:"1ms" doc:"the longest that a response stays in L2, whatever its own lifetime"`
 
-	// MaxObject is the largest body that is read, in bytes; 0 is 8 MiB. It bounds what a value in Redis that
-	// somebody forged can take of this process's memory.
+	// MaxObject is the largest body that is stored and read, in bytes; 0 is 8 MiB. It should be what the
+	// proxy stores at most. It bounds what a forged value in Redis can take of this process's memory.
 	MaxObject tiers.ByteSize
 }
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"encoding/binary"
+	"strings"
 	"sync/atomic"
 )
 
@@ -28,12 +29,12 @@ func (h *hints) get(d digest) *hint {
 	return nil
 }
 
-// set remembers, and keeps vary.
+// set remembers. It keeps no reference to vary, which may be a piece of something larger.
 func (h *hints) set(d digest, e epoch, vary string) {
 	if x := h.get(d); x != nil && x.epoch == e && x.vary == vary {
 		return
 	}
-	h.at(d).Store(&hint{d, e, vary})
+	h.at(d).Store(&hint{d, e, strings.Clone(vary)})
 }
 
 // drop forgets a target.

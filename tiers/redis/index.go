@@ -120,7 +120,7 @@ if old and string.sub(old, 1, 5) == 'NSV1 ' and string.sub(old, -#tail) == tail 
       if n < tonumber(ARGV[5]) then
         others, n = others .. l, n + 1
       else
-        redis.call('DEL', KEYS[1] .. ':' .. epoch .. ':' .. string.sub(l, 1, 16))
+        redis.call('UNLINK', KEYS[1] .. ':' .. epoch .. ':' .. string.sub(l, 1, 16))
       end
     end
   end

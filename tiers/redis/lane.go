@@ -19,6 +19,7 @@ type lane struct {
 
 	breaker breaker
 	cause   atomic.Pointer[Error] // why the breaker opened, until that is logged
+	opened  func()                // starts to mend the breaker; does not block
 	reads   *queue
 	writes  *queue
 }
@@ -30,7 +31,6 @@ type pipeliner interface {
 
 func newLane(base context.Context, crew *crew, addr string, client pipeliner, timeout time.Duration, c *counters) *lane {
 	l := &lane{addr: addr, client: client, timeout: timeout, trips: c}
-	l.breaker.init()
 	l.reads = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpGet, cmds, jobs)
 	})
@@ -96,7 +96,7 @@ func weigh(jobs int) int32 {
 func (l *lane) failed(state uint64, failure *Error, weight int32) {
 	if l.breaker.failed(state, weight) {
 		l.cause.Store(failure)
-		l.breaker.signal()
+		l.opened()
 	}
 }
 

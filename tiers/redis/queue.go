@@ -15,7 +15,7 @@ const (
 	sideBySide = 4
 
 	// Round trips go on being shared until they carry less than this on average.
-	worthSharing = 1.5
+	worthSharing = 2.5
 
 	maxBatch      = 256     // operations in a round trip
 	maxBatchBytes = 1 << 20 // of values sent in one

@@ -38,6 +38,7 @@ const (
 	Foreign                 // Get found a sound response under a key that is not its own
 	Done                    // Put or Delete succeeded
 	Expired                 // Put left out a response of no more use
+	TooLarge                // Put refused a response that could not be read again
 	Open                    // Redis was not asked: the breaker is open
 	Cancelled               // the caller gave up
 	Timeout                 // no answer in time
@@ -52,7 +53,7 @@ const (
 )
 
 var resultNames = [results]string{
-	"hit", "miss", "corrupt", "foreign", "done", "expired", "open", "cancelled", "timeout", "down",
+	"hit", "miss", "corrupt", "foreign", "done", "expired", "too-large", "open", "cancelled", "timeout", "down",
 	"loading", "read-only", "full", "auth", "moved", "failed",
 }
 

@@ -69,6 +69,7 @@ func (c *cluster) lane(ctx context.Context, key string, op Op) (*lane, error) {
 		}
 		return nil, err
 	}
+	c.home.breaker.succeeded()
 	return c.of(node), nil
 }
 
@@ -162,18 +163,20 @@ func (t *Tier) dial(client goredis.UniversalClient, replicas goredis.UniversalCl
 	return f
 }
 
-// lane opens a lane with a goroutine that looks after its breaker.
+// lane opens a lane. probe finds out whether the server is well; a goroutine asks it while the breaker is open.
 func (t *Tier) lane(addr string, client pipeliner, probe func(context.Context) error) *lane {
 	l := newLane(t.base, &t.crew, addr, client, t.timeout, &t.counters)
-	t.crew.hire(func() { t.guard(l, probe) })
+	l.opened = func() { t.crew.hire(func() { t.mend(l, probe) }) }
 	return l
 }
 
-func (t *Tier) guard(l *lane, probe func(context.Context) error) {
-	l.breaker.guard(t.base, probe, func() { t.tellAway(l) }, func(away time.Duration) {
-		l.cause.Store(nil)
+func (t *Tier) mend(l *lane, probe func(context.Context) error) {
+	cause := l.cause.Load()
+	away, ok := l.breaker.mend(t.base, probe, func() { t.tellAway(l) })
+	if ok {
+		l.cause.CompareAndSwap(cause, nil)
 		t.log.await(t.base, levelInfo, "L2 is back", l.about("away_for", away.Round(time.Millisecond).String())...)
-	})
+	}
 }
 
 // tellAway logs why the breaker opened, once per outage and as soon as the throttle lets it.

@@ -34,7 +34,7 @@ type Tier struct {
 
 	clients  []goredis.UniversalClient
 	route    route
-	gate     *breaker // before all else: that of the only server, or of the cluster as a whole
+	gate     *breaker // before all else: that of the only server, or of the cluster as a whole; nil when there are two
 	counters counters
 	log      *throttle
 	hints    hints
@@ -46,12 +46,11 @@ type Tier struct {
 
 var _ tiers.Tier = (*Tier)(nil)
 
-// maxFields is more than what a stored response has beyond its body.
-const maxFields = 1 << 20
+// maxFields is what a stored response may have beyond its body, in bytes; mostly it is the header.
+const maxFields = 256 << 10
 
 // New returns a tier on the Redis of cfg. Redis need not be there: New waits for no connection. It fails when
-// cfg is not valid. The tier owns connections and a few goroutines (one for each server, and one for each direction
-// while there is much to do) until Close.
+// cfg is not valid. The tier owns connections until Close, and goroutines while there is much to do or a server is away.
 func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -75,7 +74,7 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 		clients: []goredis.UniversalClient{client},
 		log:     newThrottle(log),
 
-		maxValue: int(cfg.maxBody()) + maxFields,
+		maxValue: int(cfg.maxBody()) + maxFields + 1<<10,
 		sealer:   sealer,
 	}
 	if replicas != nil {
@@ -83,7 +82,9 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	}
 	t.base, t.stop = context.WithCancel(context.Background())
 	t.route = t.dial(client, replicas, cfg.ReadReplicas)
-	t.gate = &t.route.all()[0].breaker
+	if replicas == nil {
+		t.gate = &t.route.all()[0].breaker
+	}
 	t.crew.hire(t.greet)
 	return t, nil
 }
@@ -139,7 +140,7 @@ func hurried(ctx context.Context) bool {
 }
 
 // isOpen tells whether Redis is not asked at all.
-func (t *Tier) isOpen() bool { return t.gate.isOpen() }
+func (t *Tier) isOpen() bool { return t.gate != nil && t.gate.isOpen() }
 
 // bounded is a context with the deadline of an operation.
 type bounded struct {
@@ -297,7 +298,10 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 		t.counters.count(OpPut, Expired)
 		return nil
 	}
-	if strings.ContainsRune(e.Vary, '\n') {
+	switch {
+	case len(e.Body) > t.sealer.maxBody, e.Size()-len(e.Body) > maxFields:
+		return t.finish(OpPut, TooLarge, &Error{OpPut, TooLarge, errors.New("larger than MAX_OBJECT_BYTES, or its fields are")})
+	case strings.ContainsRune(e.Vary, '\n'):
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
 	}
 	bounded, cancel := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))

@@ -141,6 +141,23 @@ func TestLifetime(t *testing.T) {
 	}
 }
 
+// TestTooLarge: what could not be read again is not stored.
+func TestTooLarge(t *testing.T) {
+	s := start(t)
+	cfg := patient(config(s.url()))
+	cfg.MaxObject = 1000
+	tier := open(t, cfg)
+	e := tierstest.NewEntry(tierstest.NewKey(), strings.Repeat("x", 1000))
+	if err := tier.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	e = tierstest.NewEntry(tierstest.NewKey(), strings.Repeat("x", 1001))
+	wantResult(t, tier.Put(t.Context(), e), redis.TooLarge)
+	if n := len(s.keys("*")); n != 1 {
+		t.Errorf("%d keys", n)
+	}
+}
+
 // TestRoundTrips: what each operation costs.
 func TestRoundTrips(t *testing.T) {
 	s := start(t)
@@ -274,7 +291,7 @@ func TestWrongPassword(t *testing.T) {
 
 func TestACL(t *testing.T) {
 	s := start(t)
-	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+del", "+eval", "+evalsha", "+ping", "+hello")
+	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+eval", "+evalsha", "+ping", "+hello")
 	s.do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+getrange", "+pttl", "+ping", "+hello")
 	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.addr())) })
 	t.Run("reads only", func(t *testing.T) {

@@ -21,16 +21,12 @@ func (c *Config) tls(e *endpoint) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := e.host
-	if c.ServerName != "" {
-		name = c.ServerName
-	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		RootCAs:            roots,
 		Certificates:       certificates,
-		ServerName:         name,
-		InsecureSkipVerify: e.insecure, //nolint:gosec // the operator asked for it
+		ServerName:         c.ServerName, // empty: the name of the server that is dialled, of which there may be many
+		InsecureSkipVerify: e.insecure,   //nolint:gosec // the operator asked for it
 		ClientSessionCache: tls.NewLRUClientSessionCache(0),
 	}, nil
 }

@@ -18,9 +18,8 @@ type endpoint struct {
 	db       int
 	username string
 	password string
-	secure   bool   // TLS
-	host     string // the name that the certificate must carry
-	insecure bool   // any certificate will do
+	secure   bool // TLS
+	insecure bool // any certificate will do
 
 	master           string // what the sentinels call it
 	sentinelUsername string
@@ -100,7 +99,7 @@ func (e *endpoint) where(u *url.URL, more []string) error {
 		}
 		e.addrs = append(e.addrs, addr)
 	}
-	e.secure, e.host = u.Scheme == "rediss", u.Hostname()
+	e.secure = u.Scheme == "rediss"
 	return nil
 }
 
