@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -111,13 +112,16 @@ func (h *Handler) lookup(x *exchange) {
 		return
 	}
 	e, err = h.Stack.GetFar(ctx, x.key(), x)
-	if err == nil && (x.entry == nil || e.Born > x.entry.Born) {
+	if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
 		x.entry, x.source = e, tiers.L2
 	}
 	x.now = tiers.Now()
 	x.decide(err)
 	h.prefer(x)
 }
+
+// sameBirth is how far the ages that L1 and L2 tell of one response may differ: Redis counts in milliseconds.
+const sameBirth = 20 * time.Millisecond
 
 // decide decides by what was found so far. miss is why the tier that was asked last found nothing.
 func (x *exchange) decide(miss error) {
@@ -161,7 +165,7 @@ func (h *Handler) end(x *exchange) {
 	x.release()
 }
 
-func (h *Handler) logAccess(x *exchange, from tiers.Source, took any) {
+func (h *Handler) logAccess(x *exchange, from tiers.Source, took time.Duration) {
 	attrs := []any{
 		"method", string(x.ctx.Method()), "target", string(x.ctx.Request.Header.RequestURI()),
 		"status", x.status, "outcome", x.outcome.String(), "took", took,

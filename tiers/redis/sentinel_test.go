@@ -100,16 +100,19 @@ func failover(t *testing.T, p *pair, next *server, begin func()) {
 	took := eventually(t, 15*time.Second, "reads and writes succeed", func() bool {
 		return tier.Put(t.Context(), tierstest.NewEntry(tierstest.NewKey(), "x")) == nil && !tier.Stats().Open
 	})
-	hits, all := r.hits.Load(), r.misses.Load()+r.failed.Load()+r.open.Load()
-	eventually(t, 10*time.Second, "hits", func() bool { return r.hits.Load() > hits+200 })
-	late := r.misses.Load() + r.failed.Load() + r.open.Load() - all
+	// Connections to the old master may still be found out one by one, but soon nothing is lost any more.
+	settled := eventually(t, 10*time.Second, "nothing but hits", func() bool {
+		hits, others := r.hits.Load(), r.misses.Load()+r.failed.Load()+r.open.Load()
+		eventually(t, 10*time.Second, "hits", func() bool { return r.hits.Load() > hits+200 })
+		return r.misses.Load()+r.failed.Load()+r.open.Load() == others
+	})
 	r.end()
-	if r.wrong.Load() > 0 || late > trafficWorkers {
-		t.Errorf("%d wrong bodies, %d misses after the failover", r.wrong.Load(), late)
+	if r.wrong.Load() > 0 {
+		t.Errorf("%d wrong bodies", r.wrong.Load())
 	}
 	wantQuiet(t, log, 3+int(time.Since(began).Seconds()))
 	longest, _ := r.worst()
-	t.Logf("another master after %v, in use %v later; %d failed, %d not asked, %d missed; failing took %v at most", led, took, r.failed.Load(), r.open.Load(), r.misses.Load(), longest)
+	t.Logf("another master after %v, in use %v later, 200 hits in a row %v after that; %d failed, %d not asked, %d missed; failing took %v at most", led, took, settled, r.failed.Load(), r.open.Load(), r.misses.Load(), longest)
 }
 
 // TestSentinelReplicas: look-ups go to the replica, and to the master when it is away.
