@@ -12,10 +12,9 @@ import (
 // lane is the way to one server, or to whichever one a client of the library finds: with its own breaker, and
 // queues for reads and writes, so that large values on their way out hold up no look-up.
 type lane struct {
-	addr    string // for logs; empty when there is one lane only
-	client  pipeliner
-	timeout time.Duration
-	trips   *counters
+	addr   string // for logs; empty when there is one lane only
+	client pipeliner
+	trips  *counters
 
 	breaker breaker
 	cause   atomic.Pointer[Error] // why the breaker opened, until that is logged
@@ -30,7 +29,7 @@ type pipeliner interface {
 }
 
 func newLane(base context.Context, crew *crew, addr string, client pipeliner, timeout time.Duration, c *counters) *lane {
-	l := &lane{addr: addr, client: client, timeout: timeout, trips: c}
+	l := &lane{addr: addr, client: client, trips: c}
 	l.reads = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpGet, cmds, jobs)
 	})
