@@ -201,6 +201,7 @@ func build(cfg *config) (*sidecar, error) {
 		stack.Near = l1
 	}
 	if cfg.L2.Enabled() {
+		cfg.L2.MaxObject = cfg.Proxy.MaxObjectBytes
 		if s.l2, err = redis.New(cfg.L2, s.log); err != nil {
 			return nil, err
 		}

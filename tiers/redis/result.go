@@ -30,10 +30,11 @@ func Ops() []Op { return []Op{OpGet, OpPut, OpDelete} }
 // Result is how an operation ended.
 type Result uint8
 
-// The results. All but the first six are errors; of a Get, all but Hit are misses to its caller.
+// The results. All but the first seven are errors; of a Get, all but Hit are misses to its caller.
 const (
 	Hit       Result = iota // Get found the response
 	Miss                    // Get found nothing
+	Other                   // Get found nothing that the request selects, but an index of other variants
 	Corrupt                 // Get found something that is no stored response of this version, or damaged, or never expires
 	Foreign                 // Get found a sound response under a key that is not its own
 	Done                    // Put or Delete succeeded
@@ -53,7 +54,7 @@ const (
 )
 
 var resultNames = [results]string{
-	"hit", "miss", "corrupt", "foreign", "done", "expired", "too-large", "open", "cancelled", "timeout", "down",
+	"hit", "miss", "vary-miss", "corrupt", "foreign", "done", "expired", "too-large", "open", "cancelled", "timeout", "down",
 	"loading", "read-only", "full", "auth", "moved", "failed",
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/nearside-cache/nearside/tiers"
 )
 
-// Tier is a [tiers.Tier] in Redis. Errors of its methods are [ErrOpen], [*Error] or [tiers.ErrMiss].
+// Tier is a [tiers.Tier] in Redis. Errors of its methods are [ErrOpen], [*Error], [tiers.ErrMiss] or [tiers.ErrVariant].
 type Tier struct {
 	prefix  string
 	timeout time.Duration // of a look-up
@@ -180,8 +180,14 @@ func (t *Tier) finish(op Op, r Result, err error) error {
 		r = failure.Result
 	}
 	t.counters.count(op, r)
-	if err == nil && op == OpGet && r != Hit {
-		return tiers.ErrMiss
+	if err == nil && op == OpGet {
+		switch r {
+		case Hit:
+		case Other:
+			return tiers.ErrVariant
+		default:
+			return tiers.ErrMiss
+		}
 	}
 	return err
 }
@@ -219,7 +225,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 			return e, result, err
 		}
 	}
-	return nil, Miss, nil
+	return nil, Other, nil
 }
 
 // guess returns the read of the variant that is probably wanted, or nil.
