@@ -95,7 +95,7 @@ func (c *Config) silentLifetime(r *Response, now time.Time) time.Duration {
 	if !heuristic(r.Status) && !r.CC.Has(DirPublic) {
 		return 0
 	}
-	if c.DefaultTTL > 0 {
+	if c.DefaultTTL > 0 && !provoked(r.Status) {
 		return min(c.DefaultTTL, Forever)
 	}
 	modified, ok := ParseDate(r.modified, now)

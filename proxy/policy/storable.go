@@ -105,7 +105,8 @@ func (c *Config) storable(req *Request, r *Response) Reason {
 		return ReasonAuthorized
 	case !c.SetCookie.allows(r): // §7.3
 		return ReasonCookie
-	case !r.explicit() && !heuristic(r.Status): // §3, last item
+	case !r.explicit() && !heuristic(r.Status), // §3, last item
+		!r.explicit() && provoked(r.Status) && !r.hasModified:
 		return ReasonStatus
 	}
 	return ReasonNone
@@ -116,15 +117,19 @@ func (r *Response) explicit() bool {
 	return r.CC.Has(DirPublic|DirMaxAge|DirSMaxAge) || len(r.expires) > 0
 }
 
-// heuristic tells whether status is heuristically cacheable (RFC 9110 §15.1). Of those, 405, 414 and 501
-// are left out: a request's size or form provokes them, and one client's must not be everybody's answer.
+// heuristic tells whether status is heuristically cacheable (RFC 9110 §15.1).
 func heuristic(status int) bool {
 	switch status {
 	case 200, 203, 204, 206, 300, 301, 308, 404, 410:
 		return true
 	}
-	return false
+	return provoked(status)
 }
+
+// provoked names those of the heuristically cacheable status codes that a request's form or size may have provoked: one
+// client's must not be everybody's answer for want of a word from the origin. With a Last-Modified it is about the
+// resource, and heuristics apply; the operator's default does not.
+func provoked(status int) bool { return status == 405 || status == 414 || status == 501 }
 
 // understood tells whether the caching rules of status are known here, and allow storing (RFC 9111 §5.2.2.3):
 // those of RFC 9110 §15, and 451 (RFC 7725). 428, 429, 431 and 511 must not be stored (RFC 6585).

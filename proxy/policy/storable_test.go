@@ -80,17 +80,22 @@ func TestProvoked(t *testing.T) {
 	c := &Config{DefaultTTL: time.Minute, HeuristicFraction: 1, HeuristicMaxTTL: time.Hour, KeepStale: time.Hour}
 	r, h := request("GET")
 	for _, status := range []string{"400", "405", "413", "414", "417", "431", "501"} {
-		if e, _ := c.NewEntry(r, h, response(c, status+` | Last-Modified: @-600 | ETag: "a"`), atNoon); e != nil {
+		if e, _ := c.NewEntry(r, h, response(c, status+` | ETag: "a"`), atNoon); e != nil {
 			t.Errorf("%s is stored without being told", status)
 		}
 		if e, why := c.NewEntry(r, h, response(c, status+" | Cache-Control: max-age=60"), atNoon); e == nil {
 			t.Errorf("%s with max-age: %v", status, why)
 		}
+		e, _ := c.NewEntry(r, h, response(c, status+" | Last-Modified: @-600"), atNoon)
+		can := status == "405" || status == "414" || status == "501" // 9110 §15.1
+		if (e != nil) != can || can && e.Lifetime != 10*time.Minute {
+			t.Errorf("%s with Last-Modified: %+v", status, e)
+		}
 	}
 }
 
 func TestHeuristicStatus(t *testing.T) {
-	can := " 200 203 204 206 300 301 308 404 410 " // 9110 §15.1, but for 405, 414 and 501
+	can := " 200 203 204 206 300 301 308 404 405 410 414 501 " // 9110 §15.1
 	for status := 200; status < 600; status++ {
 		if got, want := heuristic(status), strings.Contains(can, " "+strconv.Itoa(status)+" "); got != want {
 			t.Errorf("%d: %v, want %v", status, got, want)
