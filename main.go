@@ -293,6 +293,7 @@ func (s *sidecar) shutdown() {
 	if s.l2 != nil {
 		s.l2.Close()
 	}
+	s.handler.Origin.CloseIdle()
 	_ = s.admin.Shutdown(ctx) //nolint:errcheck // a probe in progress is of no use any more
 	s.log.Info("stopped")
 }

@@ -74,9 +74,6 @@ func (k Kind) Timeout() bool {
 	return k == ConnectTimeout || k == WriteTimeout || k == HeaderTimeout || k == ReadTimeout
 }
 
-// NothingSent reports whether the origin certainly saw nothing of the request.
-func (k Kind) NothingSent() bool { return k <= TLS }
-
 // Error is every error of this package's requests and bodies.
 type Error struct {
 	Kind Kind

@@ -382,9 +382,6 @@ func TestKinds(t *testing.T) {
 		}
 		seen[k.String()] = true
 	}
-	if !NoConn.NothingSent() || !TLS.NothingSent() || RequestBody.NothingSent() || Canceled.NothingSent() {
-		t.Error("NothingSent")
-	}
 	if !HeaderTimeout.Timeout() || Refused.Timeout() || !fail(ReadTimeout, nil).Timeout() {
 		t.Error("Timeout")
 	}

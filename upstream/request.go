@@ -57,18 +57,8 @@ func (r *Request) replayable() bool {
 	return false
 }
 
-// AppendEndToEnd appends to dst those of a request's field lines that go
-// upstream: fields about one connection, and those that Connection names, are
-// not among them. Decisions about a request should be made on these, since the
-// origin sees no others. A line that cannot be sent is a BadRequest error.
-func AppendEndToEnd(dst, header []byte) ([]byte, error) {
-	dst, err := appendFields(dst, header, nil)
-	if err != nil {
-		return dst, err
-	}
-	return dst, nil
-}
-
+// appendFields appends to dst those of a request's field lines that go upstream: fields about one connection, those that
+// Connection names, and those that omit names are not among them. A line that cannot be sent is a BadRequest error.
 func appendFields(dst, header []byte, omit func([]byte) bool) ([]byte, *Error) {
 	var connection named
 	from := len(dst)
