@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The format of an Entry outside the process, version 1. All integers are little-endian.
+// The format of an Entry outside the process, version 2. All integers are little-endian.
 //
 //	 0  "NS", version, flags                                   4 bytes
 //	 4  CRC-32C of all that follows and of the first 4 bytes   4
@@ -17,14 +17,14 @@ import (
 //	20  TTL that it was written with, ns                       8
 //	28  lifetime, stale-while-revalidate, stale-if-error, keep 4 × 8, ns
 //	60  AsOf: generation, counter                              2 × 8
-//	76  lengths of key, Vary, variant, header, body            5 × 4
-//	96  key, Vary, variant, header, body
+//	76  lengths of key, Vary, variant, tags, header, body      6 × 4
+//	100   key, Vary, variant, tags, header, body
 //
 // The entry's age is not a time but a duration: what passed since it was written is told by the store
 // that kept it (the TTL that it was given less the TTL that is left), so that no two wall clocks are compared.
 const (
-	codecVersion = 1
-	codecHead    = 96
+	codecVersion = 2
+	codecHead    = 100
 
 	longest = 1 << 61 // of a duration, in ns, so that sums of two or three do not overflow; 73 years
 )
@@ -47,12 +47,13 @@ func AppendEntry(dst []byte, e *Entry, now Instant, ttl time.Duration) []byte {
 	}
 	dst = le.AppendUint64(dst, e.AsOf.Gen)
 	dst = le.AppendUint64(dst, e.AsOf.N)
-	for _, n := range [...]int{len(e.Key), len(e.Vary), len(e.Variant), len(e.Header), len(e.Body)} {
+	for _, n := range [...]int{len(e.Key), len(e.Vary), len(e.Variant), len(e.Tags), len(e.Header), len(e.Body)} {
 		dst = le.AppendUint32(dst, uint32(n))
 	}
 	dst = append(dst, e.Key...)
 	dst = append(dst, e.Vary...)
 	dst = append(dst, e.Variant...)
+	dst = append(dst, e.Tags...)
 	dst = append(dst, e.Header...)
 	dst = append(dst, e.Body...)
 	le.PutUint32(dst[start+4:], checksum(dst[start:]))
@@ -82,7 +83,7 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 		return nil, ErrCodec
 	}
 	rest := b[codecHead:]
-	var parts [5][]byte
+	var parts [6][]byte
 	for i := range parts {
 		n := le.Uint32(b[76+4*i:])
 		if uint64(n) > uint64(len(rest)) {
@@ -93,8 +94,8 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 	if len(rest) != 0 {
 		return nil, ErrCodec
 	}
-	e.Key, e.Vary, e.Variant = Key(parts[0]), string(parts[1]), string(parts[2])
-	e.Header, e.Body = parts[3], parts[4]
+	e.Key, e.Vary, e.Variant, e.Tags = Key(parts[0]), string(parts[1]), string(parts[2]), string(parts[3])
+	e.Header, e.Body = parts[4], parts[5]
 	passed := max(0, ttl-max(0, left))
 	e.Born = now.Add(-(age + passed))
 	return e, nil

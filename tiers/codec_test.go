@@ -22,6 +22,7 @@ func sample() *tiers.Entry {
 	e := tierstest.NewVariant("GET http://o.test/a", "body", "accept", tierstest.Request{"accept": "x"})
 	e.Born, e.Lifetime = hour.Add(-10*time.Second), time.Minute
 	e.StaleWhileRevalidate, e.StaleIfError, e.Keep = 1, 2, 3
+	e.Tags = "food-17\nfruit\n"
 	e.Flags, e.AsOf = tiers.NoCache|tiers.Heuristic, tiers.Position{Gen: 4, N: 5}
 	return e
 }
@@ -36,6 +37,7 @@ func drawEntry(t *rapid.T) *tiers.Entry {
 		Body:                 rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "body"),
 		Vary:                 text.Draw(t, "vary"),
 		Variant:              text.Draw(t, "variant"),
+		Tags:                 text.Draw(t, "tags"),
 		Born:                 hour.Add(-duration.Draw(t, "age")),
 		Lifetime:             duration.Draw(t, "lifetime"),
 		StaleWhileRevalidate: duration.Draw(t, "swr"),
@@ -79,7 +81,7 @@ func same(t *rapid.T, got, want *tiers.Entry) {
 	}
 	if g.Key != w.Key || g.Status != w.Status || g.Vary != w.Vary || g.Variant != w.Variant || g.Born != w.Born ||
 		g.Lifetime != w.Lifetime || g.StaleWhileRevalidate != w.StaleWhileRevalidate || g.StaleIfError != w.StaleIfError ||
-		g.Keep != w.Keep || g.Flags != w.Flags || g.AsOf != w.AsOf {
+		g.Keep != w.Keep || g.Tags != w.Tags || g.Flags != w.Flags || g.AsOf != w.AsOf {
 		t.Fatalf("got  %+v\nwant %+v", g, w)
 	}
 }
@@ -141,13 +143,14 @@ func TestCodecForged(t *testing.T) {
 	good := tiers.AppendEntry(nil, sample(), hour, time.Minute)
 	for name, change := range map[string]func(b []byte) []byte{
 		"version 0":       func(b []byte) []byte { b[2] = 0; return b },
-		"version 2":       func(b []byte) []byte { b[2] = 2; return b },
+		"version 1":       func(b []byte) []byte { b[2] = 1; return b },
+		"version 3":       func(b []byte) []byte { b[2] = 3; return b },
 		"magic":           func(b []byte) []byte { b[0] = 'n'; return b },
 		"short":           func(b []byte) []byte { return b[:len(b)-1] },
 		"long":            func(b []byte) []byte { return append(b, 0) },
-		"head only":       func(b []byte) []byte { return b[:96] },
+		"head only":       func(b []byte) []byte { return b[:100] },
 		"huge key":        func(b []byte) []byte { binary.LittleEndian.PutUint32(b[76:], math.MaxUint32); return b },
-		"huge body":       func(b []byte) []byte { binary.LittleEndian.PutUint32(b[92:], math.MaxUint32); return b },
+		"huge body":       func(b []byte) []byte { binary.LittleEndian.PutUint32(b[96:], math.MaxUint32); return b },
 		"negative age":    func(b []byte) []byte { b[19] = 0x80; return b },
 		"negative ttl":    func(b []byte) []byte { b[27] = 0x80; return b },
 		"negative life":   func(b []byte) []byte { b[35] = 0x80; return b },
@@ -179,7 +182,7 @@ func TestCodecPartsDoNotGrowIntoEachOther(t *testing.T) {
 func FuzzDecodeEntry(f *testing.F) {
 	good := tiers.AppendEntry(nil, sample(), hour, time.Minute)
 	f.Add(good, int64(time.Minute))
-	f.Add(good[:96], int64(0))
+	f.Add(good[:100], int64(0))
 	f.Add([]byte{}, int64(-1))
 	f.Add(tiers.AppendEntry(nil, &tiers.Entry{}, 0, 0), int64(math.MinInt64))
 	f.Fuzz(func(t *testing.T, b []byte, left int64) {

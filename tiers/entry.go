@@ -31,6 +31,10 @@ type Entry struct {
 	StaleIfError         time.Duration
 	Keep                 time.Duration
 
+	// Tags are the names under which the response can be purged beside its target URI, each followed by a line
+	// end; empty when there are none.
+	Tags string
+
 	Flags Flags
 	AsOf  Position // the log position that was applied when the request for it began
 }
@@ -66,7 +70,7 @@ func (e *Entry) Expires() Instant {
 
 // Size is the memory that the entry holds, in bytes: content, fields, key and the struct itself.
 func (e *Entry) Size() int {
-	return int(unsafe.Sizeof(*e)) + len(e.Key) + cap(e.Header) + cap(e.Body) + len(e.Vary) + len(e.Variant)
+	return int(unsafe.Sizeof(*e)) + len(e.Key) + cap(e.Header) + cap(e.Body) + len(e.Vary) + len(e.Variant) + len(e.Tags)
 }
 
 // Instant is a time on this process's monotonic clock, in nanoseconds since it started. It means

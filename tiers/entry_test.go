@@ -69,10 +69,10 @@ func TestEntryExpires(t *testing.T) {
 func TestEntrySizeCountsAllItHolds(t *testing.T) {
 	empty := (&tiers.Entry{}).Size()
 	e := &tiers.Entry{
-		Key: "12", Vary: "123", Variant: "1234", Header: make(tiers.Header, 1, 5), Body: make([]byte, 1, 6),
+		Key: "12", Vary: "123", Variant: "1234", Tags: "1234567", Header: make(tiers.Header, 1, 5), Body: make([]byte, 1, 6),
 	}
-	if got := e.Size() - empty; got != 2+3+4+5+6 {
-		t.Errorf("%d bytes beyond the struct, want 20", got)
+	if got := e.Size() - empty; got != 2+3+4+7+5+6 {
+		t.Errorf("%d bytes beyond the struct, want 27", got)
 	}
 }
 

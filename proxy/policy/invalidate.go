@@ -112,29 +112,9 @@ func merge(base, ref string) string {
 		ref = path[:strings.LastIndexByte(path, '/')+1] + ref
 	}
 	path, query, found := strings.Cut(ref, "?")
-	path = removeDots(path)
+	path = tiers.RemoveDots(path)
 	if found {
 		path += "?" + query
 	}
 	return path
-}
-
-// removeDots removes the dot segments of a path that begins with a slash.
-func removeDots(path string) string {
-	var kept []string
-	segments := strings.Split(path[1:], "/")
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch {
-		case s == "..":
-			kept = kept[:max(0, len(kept)-1)]
-		case s != ".":
-			kept = append(kept, s)
-			continue
-		}
-		if last {
-			kept = append(kept, "")
-		}
-	}
-	return "/" + strings.Join(kept, "/")
 }

@@ -84,6 +84,7 @@ func NewEntry(key tiers.Key, body string) *tiers.Entry {
 func NewVariant(key tiers.Key, body, vary string, req Request) *tiers.Entry {
 	e := NewEntry(key, body)
 	e.Vary, e.Variant = vary, req.Variant(vary)
+	e.Tags = "varied\n"
 	return e
 }
 
@@ -108,12 +109,13 @@ func Same(t testing.TB, got, want *tiers.Entry) {
 		key           tiers.Key
 		status        int
 		vary, variant string
+		tags          string
 		durations     [4]time.Duration
 		flags         tiers.Flags
 		asOf          tiers.Position
 	}
 	of := func(e *tiers.Entry) fields {
-		return fields{e.Key, e.Status, e.Vary, e.Variant,
+		return fields{e.Key, e.Status, e.Vary, e.Variant, e.Tags,
 			[4]time.Duration{e.Lifetime, e.StaleWhileRevalidate, e.StaleIfError, e.Keep}, e.Flags, e.AsOf}
 	}
 	if of(&g) != of(&w) {
