@@ -100,7 +100,7 @@ func (c *Config) Validate() error {
 		refuse(e.mode == modeSingle, "REDIS_READ_REPLICAS: \"true\": want a cluster or sentinels, which know the replicas")
 	}
 	refuse(c.PoolSize < 0, "REDIS_POOL_SIZE: \"%d\": want 1 or more, or 0 for as many as suit the cores", c.PoolSize)
-	refuse(!validPrefix(c.KeyPrefix), "KEY_PREFIX: %q: want 1 to 64 characters, without space and braces", c.KeyPrefix)
+	refuse(!validPrefix(c.KeyPrefix), "KEY_PREFIX: %q: want 1 to %d characters, without space and braces", c.KeyPrefix, maxPrefix)
 	refuse(c.Compression != "" && c.Compression != "off" && c.zstdLevel() == 0, "L2_COMPRESSION: %q: want off, fast, default or best", c.Compression)
 	refuse(c.Secret != "" && len(c.Secret) < 16, "L2_SECRET: want at least 16 characters")
 	refuse(c.MaxObject < 0, "MAX_OBJECT_BYTES: want 0 or more")
@@ -109,10 +109,12 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+const maxPrefix = 64 // bytes
+
 // validPrefix refuses what would move the hash tag of the keys, or make them a nuisance to type.
 func validPrefix(prefix string) bool {
 	odd := func(r rune) bool { return r == '{' || r == '}' || !unicode.IsPrint(r) || unicode.IsSpace(r) }
-	return prefix != "" && len(prefix) <= 64 && !strings.ContainsFunc(prefix, odd)
+	return prefix != "" && len(prefix) <= maxPrefix && !strings.ContainsFunc(prefix, odd)
 }
 
 // poolSize is PoolSize, or what suits the cores.

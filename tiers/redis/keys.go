@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"unsafe"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
@@ -22,7 +23,7 @@ const layout = ":v1:"
 type digest [16]byte
 
 func digestOf(key tiers.Key) digest {
-	sum := sha256.Sum256([]byte(key))
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(string(key)), len(key))) // without a copy
 	return digest(sum[:16])
 }
 
@@ -48,8 +49,7 @@ func variantID(vary, variant string) string {
 
 // primary is the name of the primary key.
 func (t *Tier) primary(d digest) string {
-	b := make([]byte, 0, len(t.prefix)+len(layout)+2*len(d)+2)
-	b = append(b, t.prefix...)
+	b := append(make([]byte, 0, maxPrefix+len(layout)+2*len(d)+2), t.prefix...)
 	b = append(b, layout...)
 	b = append(b, '{')
 	b = hex.AppendEncode(b, d[:])

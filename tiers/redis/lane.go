@@ -42,7 +42,7 @@ func newLane(base context.Context, crew *crew, addr string, client pipeliner, ti
 // do sends cmds in one round trip, perhaps together with others. It returns ErrOpen without sending anything
 // when the breaker is open, else what was wrong with the round trip or else with the first of cmds that
 // failed; that a key does not exist is no failure.
-func (l *lane) do(ctx context.Context, op Op, cmds []goredis.Cmder, bytes int) error {
+func (l *lane) do(ctx *bounded, op Op, cmds []goredis.Cmder, bytes int) error {
 	if l.breaker.isOpen() {
 		return ErrOpen
 	}

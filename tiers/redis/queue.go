@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -39,24 +40,29 @@ type queue struct {
 	sharing bool
 	waiting []*job
 	wake    chan struct{} // has room for one
+
+	free sync.Pool // of jobs
 }
 
 // job is an operation that waits for a shared round trip, or is in one.
 type job struct {
-	ctx   context.Context
 	cmds  []goredis.Cmder
 	bytes int // of the values to be sent
 	err   error
-	done  chan struct{}
+	done  chan struct{} // has room for one
+	timer *time.Timer
+	gone  atomic.Bool // nobody waits for it any more
 }
 
 func newQueue(base context.Context, crew *crew, wait time.Duration, trip func(context.Context, []goredis.Cmder, int) error) *queue {
-	return &queue{trip: trip, base: base, wait: wait, crew: crew, wake: make(chan struct{}, 1)}
+	q := &queue{trip: trip, base: base, wait: wait, crew: crew, wake: make(chan struct{}, 1)}
+	q.free.New = func() any { return &job{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)} }
+	return q
 }
 
 // do sends cmds in one round trip and waits until they are answered or ctx ends. When it returns because ctx
 // ended, cmds are not the caller's any more: they may still be sent, and their replies written.
-func (q *queue) do(ctx context.Context, cmds []goredis.Cmder, bytes int) error {
+func (q *queue) do(ctx *bounded, cmds []goredis.Cmder, bytes int) error {
 	q.mu.Lock()
 	if !q.sharing && q.direct < sideBySide {
 		q.direct++
@@ -67,7 +73,8 @@ func (q *queue) do(ctx context.Context, cmds []goredis.Cmder, bytes int) error {
 		q.mu.Unlock()
 		return err
 	}
-	j := &job{ctx: ctx, cmds: cmds, bytes: bytes, done: make(chan struct{})}
+	j := q.free.Get().(*job)
+	j.cmds, j.bytes = cmds, bytes
 	q.waiting = append(q.waiting, j)
 	if !q.sharing {
 		q.sharing = q.crew.hire(q.share)
@@ -81,12 +88,25 @@ func (q *queue) do(ctx context.Context, cmds []goredis.Cmder, bytes int) error {
 	case q.wake <- struct{}{}:
 	default:
 	}
+	return q.await(ctx, j)
+}
+
+// await waits until j is done or ctx ends.
+func (q *queue) await(ctx *bounded, j *job) (err error) {
+	j.timer.Reset(ctx.left())
 	select {
 	case <-j.done:
-		return j.err
-	case <-ctx.Done():
-		return ctx.Err()
+		j.timer.Stop()
+		err, j.err, j.cmds = j.err, nil, nil
+		q.free.Put(j)
+		return err
+	case <-j.timer.C:
+		err = context.DeadlineExceeded
+	case <-ctx.caller.Done():
+		err = ctx.caller.Err()
 	}
+	j.gone.Store(true)
+	return err
 }
 
 // share makes shared round trips until they are not worth it.
@@ -154,7 +174,7 @@ func (q *queue) send(batch []*job) {
 	cmds := make([]goredis.Cmder, 0, 2*len(batch))
 	live, bytes := batch[:0], 0
 	for _, j := range batch {
-		if j.ctx.Err() == nil {
+		if !j.gone.Load() {
 			live, cmds, bytes = append(live, j), append(cmds, j.cmds...), bytes+j.bytes
 		}
 	}
@@ -166,6 +186,6 @@ func (q *queue) send(batch []*job) {
 	err := q.trip(ctx, cmds, len(live))
 	for _, j := range live {
 		j.err = err
-		close(j.done)
+		j.done <- struct{}{}
 	}
 }

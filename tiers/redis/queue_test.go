@@ -72,7 +72,7 @@ func loop(q *queue, callers int, d time.Duration) (done int64) {
 	for range callers {
 		all.Go(func() {
 			for time.Now().Before(end) {
-				if q.do(context.Background(), nil, 1000) == nil {
+				if q.do(bound(context.Background(), time.Hour), nil, 1000) == nil {
 					n.Add(1)
 				}
 			}
@@ -116,7 +116,7 @@ func TestQueueBytes(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *wire, q *queue) {
 		var all sync.WaitGroup
 		for range 50 {
-			all.Go(func() { _ = q.do(context.Background(), nil, 300<<10) })
+			all.Go(func() { _ = q.do(bound(context.Background(), time.Hour), nil, 300<<10) })
 		}
 		all.Wait()
 		for _, jobs := range w.trips {
@@ -133,13 +133,11 @@ func TestQueueAbandoned(t *testing.T) {
 		w.takes = 40 * time.Millisecond
 		var all sync.WaitGroup
 		for range sideBySide + 1 {
-			all.Go(func() { _ = q.do(context.Background(), nil, 0) })
+			all.Go(func() { _ = q.do(bound(context.Background(), time.Hour), nil, 0) })
 		}
 		synctest.Wait() // all are under way
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-		defer cancel()
-		if err := q.do(ctx, nil, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Millisecond {
+		if err := q.do(bound(context.Background(), 10*time.Millisecond), nil, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 10*time.Millisecond {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 		all.Wait()
@@ -168,9 +166,7 @@ func TestQueueHung(t *testing.T) {
 		began := time.Now()
 		for range 100 {
 			all.Go(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-				defer cancel()
-				if q.do(ctx, nil, 0) == nil {
+				if q.do(bound(context.Background(), 50*time.Millisecond), nil, 0) == nil {
 					t.Error("no error")
 				}
 			})

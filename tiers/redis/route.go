@@ -203,7 +203,7 @@ func (t *Tier) probe(ctx context.Context, client asker) error {
 	}
 	ctx, cancel = context.WithTimeout(ctx, t.timeout)
 	defer cancel()
-	cmds := t.newRead(ctx, t.primary(digest{})).cmds()
+	cmds := t.reads.of(t.primary(digest{})).cmds()
 	if err := exec(ctx, client, cmds); err != nil {
 		return err
 	}

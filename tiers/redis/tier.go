@@ -29,8 +29,8 @@ type Tier struct {
 	timeout time.Duration // of a look-up
 	maxTTL  time.Duration
 
-	maxValue any // int: the last byte of a value that is read
-	sealer   *sealer
+	reads  reads
+	sealer *sealer
 
 	clients  []goredis.UniversalClient
 	route    route
@@ -74,12 +74,12 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 		clients: []goredis.UniversalClient{client},
 		log:     newThrottle(log),
 
-		maxValue: int(cfg.maxBody()) + maxFields + 1<<10,
-		sealer:   sealer,
+		sealer: sealer,
 	}
 	if replicas != nil {
 		t.clients = append(t.clients, replicas)
 	}
+	t.reads.init(int(cfg.maxBody()) + maxFields + 1<<10)
 	t.base, t.stop = context.WithCancel(context.Background())
 	t.route = t.dial(client, replicas, cfg.ReadReplicas)
 	if replicas == nil {
@@ -111,7 +111,7 @@ func (t *Tier) Close() {
 // do sends cmds, all for keys of one target of which one is given, in one round trip, follows redirections,
 // and classifies and logs what came of it. It returns ErrOpen when the server's breaker is open, else nil or
 // an [*Error]; that a key does not exist is none. bytes is the size of the values to be sent.
-func (t *Tier) do(ctx context.Context, op Op, key string, bytes int, cmds ...goredis.Cmder) error {
+func (t *Tier) do(ctx *bounded, op Op, key string, bytes int, cmds ...goredis.Cmder) error {
 	lane, err := t.route.lane(ctx, key, op)
 	if err == nil {
 		err = lane.do(ctx, op, cmds, bytes)
@@ -133,28 +133,8 @@ func (t *Tier) do(ctx context.Context, op Op, key string, bytes int, cmds ...gor
 	return failure
 }
 
-// hurried tells whether the caller left less time than an operation may take.
-func hurried(ctx context.Context) bool {
-	h, ok := ctx.(*bounded)
-	return ok && h.hurried
-}
-
 // isOpen tells whether Redis is not asked at all.
 func (t *Tier) isOpen() bool { return t.gate != nil && t.gate.isOpen() }
-
-// bounded is a context with the deadline of an operation.
-type bounded struct {
-	context.Context
-	hurried bool // its deadline is the caller's
-}
-
-// bound limits ctx to d.
-func bound(ctx context.Context, d time.Duration) (*bounded, context.CancelFunc) {
-	at, ok := ctx.Deadline()
-	hurried := ok && time.Until(at) < d
-	ctx, cancel := context.WithTimeout(ctx, d)
-	return &bounded{ctx, hurried}, cancel
-}
 
 // Get returns the most recently stored response under key that sel selects, or [tiers.ErrMiss]; it is a
 // response of its own that nobody else refers to. It takes no longer than the configured timeout or ctx's
@@ -163,21 +143,16 @@ func (t *Tier) Get(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tie
 	if t.isOpen() {
 		return nil, t.finish(OpGet, Open, ErrOpen)
 	}
-	bounded, cancel := bound(ctx, t.timeout)
-	defer cancel()
+	bounded := bound(ctx, t.timeout)
+	defer bounded.end()
 	e, result, err := t.lookup(bounded, key, sel)
 	return e, t.finish(OpGet, result, err)
 }
 
 // finish counts an operation and returns its error.
 func (t *Tier) finish(op Op, r Result, err error) error {
-	var failure *Error
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrOpen):
-		r = Open
-	case errors.As(err, &failure):
-		r = failure.Result
+	if err != nil {
+		r = resultOf(err, r)
 	}
 	t.counters.count(op, r)
 	if err == nil && op == OpGet {
@@ -192,16 +167,30 @@ func (t *Tier) finish(op Op, r Result, err error) error {
 	return err
 }
 
+// resultOf is what an operation's error says that it came to, or r when it does not say.
+func resultOf(err error, r Result) Result {
+	var failure *Error
+	switch {
+	case errors.Is(err, ErrOpen):
+		return Open
+	case errors.As(err, &failure):
+		return failure.Result
+	}
+	return r
+}
+
 // lookup reads the primary, and with it the variant that is probably wanted. When the primary is an index
 // that says otherwise, it reads the variants that the index lists.
-func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tiers.Entry, Result, error) {
+func (t *Tier) lookup(ctx *bounded, key tiers.Key, sel tiers.Selector) (*tiers.Entry, Result, error) {
 	d := digestOf(key)
 	name := t.primary(d)
 	now := tiers.Now() // before Redis tells the time that is left: ages are rather too high than too low
-	primary, ahead := t.newRead(ctx, name), t.guess(ctx, d, name, sel)
+	primary, ahead := t.reads.of(name), t.guess(d, name, sel)
 	if err := t.do(ctx, OpGet, name, 0, append(primary.cmds(), ahead.cmds()...)...); err != nil {
 		return nil, 0, err
 	}
+	defer t.reads.free(primary)
+	defer t.reads.free(ahead)
 	if !isIndex(primary.value.Val()) {
 		if ahead != nil {
 			t.hints.drop(d)
@@ -216,7 +205,7 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 	for v, variant := range ix.selects(sel) {
 		read := ahead
 		if at := variantKey(name, ix.epoch, v.id); read == nil || read.key != at {
-			now, read = tiers.Now(), t.newRead(ctx, at)
+			now, read = tiers.Now(), t.reads.of(at)
 			if err := t.do(ctx, OpGet, name, 0, read.cmds()...); err != nil {
 				return nil, 0, err
 			}
@@ -229,67 +218,18 @@ func (t *Tier) lookup(ctx context.Context, key tiers.Key, sel tiers.Selector) (*
 }
 
 // guess returns the read of the variant that is probably wanted, or nil.
-func (t *Tier) guess(ctx context.Context, d digest, name string, sel tiers.Selector) *read {
+func (t *Tier) guess(d digest, name string, sel tiers.Selector) *read {
 	h := t.hints.get(d)
 	if h == nil || sel == nil {
 		return nil
 	}
-	return t.newRead(ctx, variantKey(name, h.epoch, variantID(h.vary, sel.Variant(h.vary))))
+	return t.reads.of(variantKey(name, h.epoch, variantID(h.vary, sel.Variant(h.vary))))
 }
 
 func (t *Tier) remember(d digest, ix *index) {
 	if len(ix.variants) > 0 {
 		t.hints.set(d, ix.epoch, ix.variants[0].vary)
 	}
-}
-
-// read asks for a value and the time that is left to it. The time comes first: should the value be replaced
-// between the two, it looks older than it is, and never younger. Of a value that is too large to be a stored
-// response it takes no more than it needs to see that.
-type read struct {
-	key   string
-	left  *goredis.IntCmd
-	value *goredis.StringCmd
-}
-
-func (t *Tier) newRead(ctx context.Context, key string) *read {
-	return &read{key, goredis.NewIntCmd(ctx, "pttl", key), goredis.NewStringCmd(ctx, "getrange", key, 0, t.maxValue)}
-}
-
-func (r *read) cmds() []goredis.Cmder {
-	if r == nil {
-		return nil
-	}
-	return []goredis.Cmder{r.left, r.value}
-}
-
-// wanted is what the response that was asked for says of itself.
-type wanted struct {
-	key           tiers.Key
-	vary, variant string
-}
-
-// entry returns what r read, if it is what was wanted.
-func (t *Tier) entry(r *read, now tiers.Instant, want wanted) (*tiers.Entry, Result, error) {
-	const gone, forever = -2, -1
-	value, err := r.value.Bytes()
-	left := r.left.Val()
-	switch {
-	case err != nil:
-		return nil, Failed, &Error{OpGet, Failed, err}
-	case len(value) == 0, left == gone:
-		return nil, Miss, nil
-	case left == forever:
-		return nil, Corrupt, nil
-	}
-	e, ok := t.sealer.open(value, now, time.Duration(left)*time.Millisecond)
-	if !ok {
-		return nil, Corrupt, nil
-	}
-	if (wanted{e.Key, e.Vary, e.Variant}) != want {
-		return nil, Foreign, nil
-	}
-	return e, Hit, nil
 }
 
 // Put stores e until it expires, or for the longest time that was configured. What is of no more use is left
@@ -310,8 +250,8 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	case strings.ContainsRune(e.Vary, '\n'):
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
 	}
-	bounded, cancel := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))
-	defer cancel()
+	bounded := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))
+	defer bounded.end()
 	value := t.sealer.seal(e, now, ttl)
 	if e.Vary == "" {
 		return t.finish(OpPut, Done, t.putPrimary(bounded, e, value, ttl))
@@ -322,7 +262,7 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 // writeTime is what a byte more may take: 10 MB/s.
 const writeTime = 100 * time.Nanosecond
 
-func (t *Tier) putPrimary(ctx context.Context, e *tiers.Entry, value []byte, ttl time.Duration) error {
+func (t *Tier) putPrimary(ctx *bounded, e *tiers.Entry, value []byte, ttl time.Duration) error {
 	d := digestOf(e.Key)
 	t.hints.drop(d)
 	name := t.primary(d)
@@ -331,7 +271,7 @@ func (t *Tier) putPrimary(ctx context.Context, e *tiers.Entry, value []byte, ttl
 
 // putVariant lists the variant and stores it, in one round trip when it knows the index's epoch or when
 // there is no index yet.
-func (t *Tier) putVariant(ctx context.Context, e *tiers.Entry, value []byte, ttl time.Duration) error {
+func (t *Tier) putVariant(ctx *bounded, e *tiers.Entry, value []byte, ttl time.Duration) error {
 	d := digestOf(e.Key)
 	name, id := t.primary(d), variantID(e.Vary, e.Variant)
 	fresh := epoch(rand.Uint64())
@@ -372,8 +312,8 @@ func (t *Tier) Delete(ctx context.Context, key tiers.Key) error {
 	if t.isOpen() {
 		return t.finish(OpDelete, Open, ErrOpen)
 	}
-	bounded, cancel := bound(ctx, t.timeout)
-	defer cancel()
+	bounded := bound(ctx, t.timeout)
+	defer bounded.end()
 	d := digestOf(key)
 	t.hints.drop(d)
 	name := t.primary(d)
