@@ -20,6 +20,7 @@ import (
 	"github.com/nearside-cache/nearside/proxy/admin"
 	"github.com/nearside-cache/nearside/proxy/environ"
 	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/tiers/redis"
@@ -36,11 +37,20 @@ type config struct {
 	Upstream upstream.Config `doc:"Upstream"`
 	Proxy    proxy.Config    `doc:"Serving"`
 	Policy   policy.Config   `doc:"Caching"`
+	Routes   routes.Config   `doc:"Routes"`
 	L1       memory.Config   `doc:"L1: memory"`
 	L2       redis.Config    `doc:"L2: Redis"`
 	Pool     pool.Config     `envPrefix:"POOL_" doc:"Worker pools: one for fills, one for refreshes"`
 	Admin    admin.Config    `doc:"Admin"`
 	Log      logging         `doc:"Log"`
+}
+
+// Validate checks what spans the parts.
+func (c *config) Validate() error {
+	if c.Policy.Authorization == policy.PerCredential && c.L2.Enabled() && c.Policy.CredentialSecret == "" && c.L2.Secret == "" {
+		return errors.New("CREDENTIAL_SECRET: AUTHORIZATION=per-credential with REDIS_URL needs it, or L2_SECRET, so that the fleet finds what it stored; want at least 16 characters, the same for the fleet")
+	}
+	return nil
 }
 
 type logging struct {
@@ -207,9 +217,16 @@ func build(cfg *config) (*sidecar, error) {
 		}
 		stack.Far = s.l2
 	}
+	rules, err := cfg.Routes.Load()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Policy.CredentialSecret == "" {
+		cfg.Policy.CredentialSecret = cfg.L2.Secret
+	}
 	s.fills, s.refreshes = s.pool("fill"), s.pool("refresh")
 	s.handler = proxy.New(proxy.Parts{
-		Config: cfg.Proxy, Policy: cfg.Policy, Stack: stack, Origin: origin, Upstream: cfg.Upstream,
+		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Origin: origin, Upstream: cfg.Upstream,
 		Fills: s.fills, Refreshes: s.refreshes, Log: s.log,
 	})
 	s.server = proxy.NewServer(s.handler)
@@ -247,6 +264,9 @@ func (s *sidecar) start() (err error) {
 	s.fills.Start(context.Background())
 	s.refreshes.Start(context.Background())
 	s.admin.Ready(true)
+	if cfg := &s.cfg.Policy; cfg.Authorization == policy.AuthorizationRFC {
+		s.log.Info("responses to requests with Authorization are stored only with public, s-maxage or must-revalidate; if all of your app's requests carry a token, see AUTHORIZATION=per-credential")
+	}
 	s.log.Info("ready", "version", version, "upstream", s.cfg.Upstream.URL, "l1", s.describeL1(), "l2", s.describeL2())
 	return nil
 }

@@ -116,7 +116,7 @@ func TestUpgradeIsStripped(t *testing.T) {
 	equal(t, "Connection at the origin", o.last("/ws").field("Connection"), "")
 }
 
-// All methods go on, with their content.
+// All methods go on, with their content. (TestQuery is about QUERY.)
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	o := newOrigin(t)
@@ -126,7 +126,7 @@ func TestMethods(t *testing.T) {
 	})
 	s := nearside(t, o.env())
 	c := dial(t, s.addr)
-	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "QUERY", "PURGE", "FROB", "get", "M-SEARCH", "X"} {
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "PURGE", "FROB", "get", "M-SEARCH", "X"} {
 		for range 2 {
 			r := c.ask(request(method+" /x", "Content-Length: 4") + "data")
 			equal(t, method, r.body, method+" /x data")

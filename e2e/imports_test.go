@@ -21,7 +21,7 @@ type room struct {
 
 // rooms is the architecture: who may know whom.
 var rooms = map[string]room{
-	"": {"pool proxy proxy/admin proxy/environ proxy/policy tiers tiers/memory tiers/redis tiers/redis/embedded upstream upstream/sample", "",
+	"": {"pool proxy proxy/admin proxy/environ proxy/policy proxy/routes tiers tiers/memory tiers/redis tiers/redis/embedded upstream upstream/sample", "",
 		"main wires the rooms; what needs a library is a room's business"},
 	"pool": {"", "",
 		"the worker pool is a blueprint that can be lifted into another program: the standard library only"},
@@ -39,9 +39,11 @@ var rooms = map[string]room{
 		"the sample API is somebody else's program: it must not lean on this one"},
 	"proxy/policy": {"tiers", "github.com/dunglas/httpsfv",
 		"the caching rules are pure functions over values: no server, no client, no store"},
+	"proxy/routes": {"proxy/policy tiers", "",
+		"routes read what an operator says of an API, and know nothing of requests but method and target"},
 	"proxy/environ": {"", "github.com/caarlos0/env/v11",
 		"reading the environment knows tags, not configurations"},
-	"proxy": {"pool proxy/policy tiers upstream", "github.com/valyala/fasthttp golang.org/x/sync",
+	"proxy": {"pool proxy/policy proxy/routes tiers upstream", "github.com/valyala/fasthttp golang.org/x/sync",
 		"proxy knows tiers by their interface: which there are is for main to say"},
 	"proxy/admin": {"pool proxy tiers tiers/memory tiers/redis upstream", "github.com/prometheus/client_golang",
 		"admin reads everybody's counters, and is the only one that knows Prometheus"},

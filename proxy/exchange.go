@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
 )
 
@@ -22,13 +24,18 @@ type exchange struct {
 	now   tiers.Instant // the time that is decided by: begun, or when L2 had answered
 
 	// The request.
+	route  *routes.Route
+	policy *policy.Config // the route's
 	req    policy.Request
 	header tiers.Header // the client's field lines, as they came
 	target target
-	host   []byte // the client's Host, or the authority that replaces it
-	hops   int    // Max-Forwards of an OPTIONS request; 0 = none
-	keyBuf []byte // the Key's bytes
-	varied []byte // what Variant has made so far
+	host   []byte    // the client's Host, or the authority that replaces it
+	hops   int       // Max-Forwards of an OPTIONS request; 0 = none
+	body   []byte    // the content, when it is in memory: that of a query
+	room   int64     // bytes of the budget held for it
+	rest   io.Reader // of a query's content that is too large, what was not read
+	keyBuf []byte    // the Key's bytes
+	varied []byte    // what Variant has made so far
 
 	// What was found and decided.
 	entry    *tiers.Entry
@@ -66,8 +73,11 @@ func (x *exchange) release() {
 	x.block.Reset(nil)
 	x.reader.Reset(nil)
 	h := x.h
+	if x.room > 0 {
+		h.budget.give(x.room)
+	}
 	*x = exchange{
-		keyBuf: x.keyBuf[:0], varied: x.varied[:0], out: x.out[:0],
+		body: x.keptBody(), keyBuf: x.keyBuf[:0], varied: x.varied[:0], out: x.out[:0],
 		reader: x.reader, shard: x.shard,
 	}
 	h.exchanges.Put(x)
@@ -81,7 +91,7 @@ func (x *exchange) key() tiers.Key {
 // Variant implements [tiers.Selector]. The string is valid until the exchange is released.
 func (x *exchange) Variant(vary string) string {
 	start := len(x.varied)
-	x.varied = policy.AppendVariant(x.varied, vary, x.header)
+	x.varied = x.policy.AppendVariant(x.varied, vary, x.header)
 	made := x.varied[start:]
 	return unsafe.String(unsafe.SliceData(made), len(made))
 }

@@ -50,12 +50,12 @@ func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
 		return true
 	}
 	defer resp.Release()
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
+	r := x.policy.ReadResponse(resp.Status, resp.Header)
 	fresh := h.freshened(x, &r, t, entries)
 	if fresh == nil {
 		return false
 	}
-	if !x.req.CC.Has(policy.DirNoStore) && h.Policy.Keepable(fresh, &x.req) {
+	if !x.req.CC.Has(policy.DirNoStore) && x.policy.Keepable(fresh, &x.req) {
 		x.stored = h.submitFill(fresh, 0)
 	}
 	x.outcome, x.entry, x.now = Revalidated, fresh, tiers.Now()
@@ -84,7 +84,7 @@ func (h *Handler) freshened(x *exchange, r *policy.Response, t policy.Times, ent
 	if len(selected) == 0 {
 		return nil
 	}
-	fresh := h.Policy.Freshened(selected[0], r, t)
+	fresh := x.policy.Freshened(selected[0], r, t)
 	if fresh != nil && fresh.Vary != "" {
 		fresh.Variant = strings.Clone(x.Variant(fresh.Vary))
 	}
@@ -189,7 +189,7 @@ func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
 		h.answerPart(x, resp, t)
 		return
 	}
-	e, why := h.judge(x.key(), &x.req, x.header, resp, t)
+	e, why := h.judge(x.policy, x.key(), &x.req, x.header, resp, t)
 	h.deliver(x, resp, e, why)
 }
 
@@ -235,7 +235,7 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		x.detail = policy.ReasonNoRoom
 	}
 	x.now = tiers.Now()
-	if resp.Status == fasthttp.StatusOK && x.req.Method == policy.Get && x.req.Is(policy.Range|policy.IfNoneMatch|policy.IfModifiedSince) {
+	if resp.Status == fasthttp.StatusOK && x.req.Method.Stored() && x.req.Is(policy.Range|policy.IfNoneMatch|policy.IfModifiedSince) {
 		x.serve(e) // the origin was not asked for it in these words
 		return
 	}
@@ -247,12 +247,12 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 
 // judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its
 // body. The entry shares nothing with key, header or resp.
-func (h *Handler) judge(key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
+func (h *Handler) judge(c *policy.Config, key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
 	if why := h.unfit(resp); why != policy.ReasonNone || !h.stores() {
 		return nil, why
 	}
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
-	e, why := h.Policy.NewEntry(req, header, &r, t)
+	r := c.ReadResponse(resp.Status, resp.Header)
+	e, why := c.NewEntry(req, header, &r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(key)))
 	}

@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/nearside-cache/nearside/pool"
 	"github.com/nearside-cache/nearside/proxy/policy"
+	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/upstream"
 )
@@ -25,6 +27,7 @@ import (
 type Parts struct {
 	Config    Config
 	Policy    policy.Config
+	Routes    []routes.Rule // what differs by method and path; the first that matches counts
 	Stack     *tiers.Stack
 	Origin    *upstream.Origin
 	Upstream  upstream.Config
@@ -37,7 +40,8 @@ type Parts struct {
 type Handler struct {
 	Parts
 
-	keyPrefix    string // method class and the upstream's URI, the beginning of each Key
+	routes       *routes.Table
+	uriPrefix    string // the upstream's URI, the beginning of each target URI
 	preserveHost bool   // the client's Host goes upstream, so it belongs to the Key
 	hostName     string // a configured Host goes upstream: the same
 	pseudonym    []byte // this process's name in Via (RFC 9110 §7.6.3)
@@ -51,11 +55,18 @@ type Handler struct {
 	counters  counters
 }
 
-// New makes a Handler of parts.
+// New makes a Handler of parts. Credentials are hashed with the policy's CredentialSecret, or else with a key of this
+// process alone.
 func New(p Parts) *Handler {
+	secret := []byte(p.Policy.CredentialSecret)
+	if len(secret) == 0 {
+		secret = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
+	}
+	p.Policy.SetSecret(secret)
 	h := &Handler{
 		Parts:     p,
-		keyPrefix: "GET " + p.Upstream.URL.Prefix(),
+		routes:    routes.NewTable(p.Routes, p.Policy),
+		uriPrefix: p.Upstream.URL.Prefix(),
 		pseudonym: fmt.Appendf(nil, "nearside-%08x", rand.Uint32()),
 		budget:    budget{limit: int64(p.Config.QueueBytes)},
 	}
@@ -134,11 +145,11 @@ func (x *exchange) decide(miss error) {
 
 // prefer, where VARY_SELECT is on, takes another variant in L1 that the request likes as well (see [policy.Suits]).
 func (h *Handler) prefer(x *exchange) {
-	if !h.Policy.VarySelect || x.decision.Reason != policy.ReasonVaryMiss {
+	if !x.policy.VarySelect || x.decision.Reason != policy.ReasonVaryMiss {
 		return
 	}
 	for _, e := range h.Stack.Variants(x.key()) {
-		if d := policy.Decide(&x.req, e, x.now); d.Action <= policy.ServeStale && policy.Suits(e, x.header) {
+		if d := policy.Decide(&x.req, e, x.now); d.Action <= policy.ServeStale && x.policy.Suits(e, x.header) {
 			x.entry, x.source, x.decision = e, tiers.L1, d
 			return
 		}
@@ -169,6 +180,9 @@ func (h *Handler) logAccess(x *exchange, from tiers.Source, took time.Duration) 
 	attrs := []any{
 		"method", string(x.ctx.Method()), "target", string(x.ctx.Request.Header.RequestURI()),
 		"status", x.status, "outcome", x.outcome.String(), "took", took,
+	}
+	if x.route != nil && x.route.Name != "" {
+		attrs = append(attrs, "route", x.route.Name)
 	}
 	if from != tiers.None {
 		attrs = append(attrs, "tier", from.String())

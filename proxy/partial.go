@@ -15,10 +15,10 @@ import (
 // answerPart passes a partial response on, and stores it: together with what is stored already, where they are
 // parts of one representation (RFC 9111 §3.3, §3.4).
 func (h *Handler) answerPart(x *exchange, resp *upstream.Response, t policy.Times) {
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
+	r := x.policy.ReadResponse(resp.Status, resp.Header)
 	e, why := h.judgePart(x, &r, resp, t)
 	if e != nil && x.entry != nil {
-		x.merge = h.merging(x.req, x.entry, &r, t)
+		x.merge = h.merging(x.policy, x.req, x.entry, &r, t)
 	}
 	h.deliver(x, resp, e, why)
 }
@@ -35,7 +35,7 @@ func (h *Handler) judgePart(x *exchange, r *policy.Response, resp *upstream.Resp
 	case !ok || span.Len() != resp.ContentLength:
 		return nil, policy.ReasonIncomplete
 	}
-	e, why := h.Policy.NewPart(&x.req, x.header, r, t)
+	e, why := x.policy.NewPart(&x.req, x.header, r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(x.key())))
 	}
@@ -44,13 +44,13 @@ func (h *Handler) judgePart(x *exchange, r *policy.Response, resp *upstream.Resp
 
 // merging returns the function that combines a part with the stored response base. It outlives the exchange and
 // the response: it has a copy of the fields.
-func (h *Handler) merging(req policy.Request, base *tiers.Entry, r *policy.Response, t policy.Times) func(*tiers.Entry) *tiers.Entry {
-	own := h.Policy.ReadResponse(r.Status, append(tiers.Header(nil), r.Header...))
+func (h *Handler) merging(c *policy.Config, req policy.Request, base *tiers.Entry, r *policy.Response, t policy.Times) func(*tiers.Entry) *tiers.Entry {
+	own := c.ReadResponse(r.Status, append(tiers.Header(nil), r.Header...))
 	return func(part *tiers.Entry) *tiers.Entry {
 		if int64(len(base.Body)+len(part.Body)) > int64(h.Config.MaxObjectBytes) {
 			return part
 		}
-		if both := h.Policy.Combined(base, &own, part.Body, t); both != nil && h.Policy.Keepable(both, &req) {
+		if both := c.Combined(base, &own, part.Body, t); both != nil && c.Keepable(both, &req) {
 			return both
 		}
 		return part
@@ -79,17 +79,17 @@ func (h *Handler) complete(x *exchange) bool {
 		return false
 	}
 	rest := make([]byte, size)
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
+	r := x.policy.ReadResponse(resp.Status, resp.Header)
 	if _, err := io.ReadFull(resp.Body, rest); err != nil {
 		h.budget.give(size)
 		return false
 	}
-	whole := h.Policy.Combined(x.entry, &r, rest, t)
+	whole := x.policy.Combined(x.entry, &r, rest, t)
 	if whole == nil || whole.Status != fasthttp.StatusOK {
 		h.budget.give(size)
 		return false
 	}
-	if h.Policy.Keepable(whole, &x.req) {
+	if x.policy.Keepable(whole, &x.req) {
 		x.stored = h.submitFill(whole, size)
 	} else {
 		h.budget.give(size)

@@ -2,11 +2,7 @@ package proxy
 
 import (
 	"context"
-	"io"
 	"strings"
-	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
@@ -25,7 +21,7 @@ func (h *Handler) pass(x *exchange) {
 		return
 	}
 	switch {
-	case x.req.Method == policy.Head && x.entry != nil && !x.req.Is(policy.Authorization) && !x.req.CC.Has(policy.DirNoStore):
+	case x.req.Method == policy.Head && x.entry != nil && x.ownsEntry() && !x.req.CC.Has(policy.DirNoStore):
 		h.learn(x, resp, t)
 	case policy.Invalidates(x.req.Method, resp.Status):
 		h.invalidate(x, resp.Header)
@@ -37,14 +33,19 @@ func (h *Handler) pass(x *exchange) {
 	x.relay(resp, newRelay(x, resp))
 }
 
+// ownsEntry tells whether the stored response may change by what the origin tells this client.
+func (x *exchange) ownsEntry() bool {
+	return !x.req.Is(policy.Authorized) || x.req.Is(policy.Partitioned)
+}
+
 // learn takes in what the answer to a HEAD request says of the stored response to GET (RFC 9111 §4.3.5).
 func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
-	fresh := h.Policy.HeadFreshened(x.entry, &r, resp.ContentLength, t)
+	r := x.policy.ReadResponse(resp.Status, resp.Header)
+	fresh := x.policy.HeadFreshened(x.entry, &r, resp.ContentLength, t)
 	if fresh == nil {
 		return
 	}
-	if fresh.Expires() > t.Received && h.Policy.Keepable(fresh, &policy.Request{Method: policy.Get}) {
+	if fresh.Expires() > t.Received && x.policy.Keepable(fresh, &policy.Request{Method: policy.Get, Cond: x.req.Cond & (policy.Authorized | policy.Partitioned)}) {
 		h.submitFill(fresh, 0)
 		return
 	}
@@ -57,8 +58,8 @@ func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times
 	if h.unfit(resp) != policy.ReasonNone || !h.stores() {
 		return nil, policy.ReasonNone
 	}
-	r := h.Policy.ReadResponse(resp.Status, resp.Header)
-	e, _ := h.Policy.NewEntryOfPost(x.ctx.Method(), x.key().URI(), &x.req, x.header, &r, t)
+	r := x.policy.ReadResponse(resp.Status, resp.Header)
+	e, _ := x.policy.NewEntryOfPost(x.ctx.Method(), x.key().URI(), &x.req, x.header, &r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(x.key())))
 	}
@@ -70,6 +71,9 @@ func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times
 // reads what it wrote must not get the old response from there.
 func (h *Handler) invalidate(x *exchange, answer tiers.Header) {
 	h.remove(x.key())
+	if plain := x.keyOf(x.key().URI()); plain != x.key() {
+		h.remove(plain)
+	}
 	for _, uri := range policy.Invalidated(x.key().URI(), answer) {
 		h.remove(x.keyOf(uri))
 	}
@@ -80,29 +84,4 @@ func (h *Handler) remove(key tiers.Key) {
 	if err := h.Stack.Delete(context.Background(), key); err != nil {
 		h.counters.invalidationsFailed.Add(1)
 	}
-}
-
-// content gives the request's content to q, as a stream.
-func (x *exchange) content(q *upstream.Request) {
-	if !x.req.Is(policy.Content) {
-		q.ContentLength = 0
-		return
-	}
-	q.ContentLength = int64(x.ctx.Request.Header.ContentLength())
-	q.Body = &content{ctx: x.ctx, body: x.ctx.RequestBodyStream()}
-}
-
-// content is a request's content on its way upstream. A client that sends nothing for clientStall is given
-// up; one that goes on sending never is.
-type content struct {
-	ctx  *fasthttp.RequestCtx
-	body io.Reader
-}
-
-// Read implements [io.Reader].
-func (c *content) Read(p []byte) (int, error) {
-	if err := c.ctx.SetReadDeadline(time.Now().Add(clientStall)); err != nil {
-		return 0, err
-	}
-	return c.body.Read(p)
 }

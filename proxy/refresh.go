@@ -19,9 +19,12 @@ import (
 // request it came from is long answered.
 type refresh struct {
 	h      *Handler
+	policy *policy.Config
 	entry  *tiers.Entry // what was served
 	req    policy.Request
 	header tiers.Header
+	method []byte
+	body   []byte // of a query
 	target []byte
 	host   []byte
 }
@@ -32,12 +35,22 @@ func (h *Handler) submitRefresh(x *exchange) {
 		return
 	}
 	r := &refresh{
-		h: h, entry: x.entry, req: x.req,
+		h: h, policy: x.policy, entry: x.entry, req: x.req, method: []byte("GET"),
 		header: append(tiers.Header(nil), x.header...),
 		target: append([]byte(nil), x.target.raw...),
 		host:   append([]byte(nil), x.host...),
 	}
-	r.req.Method, r.req.CC = policy.Get, policy.Directives{}
+	r.req.CC = policy.Directives{}
+	if r.req.Method == policy.Query {
+		r.method, r.body = append([]byte(nil), x.ctx.Method()...), append([]byte(nil), x.body...)
+	} else {
+		r.req.Method = policy.Get
+	}
+	if !h.budget.take(int64(len(r.body))) {
+		r.body = nil
+		r.Drop()
+		return
+	}
 	if h.Refreshes.Submit(r) != nil {
 		r.Drop()
 	}
@@ -45,6 +58,7 @@ func (h *Handler) submitRefresh(x *exchange) {
 
 // Drop is called in place of Execute when the pool gives the job up.
 func (r *refresh) Drop() {
+	r.h.budget.give(int64(len(r.body)))
 	r.h.inFlight.end(r.entry, 0)
 	r.h.counters.refreshesDropped.Add(1)
 }
@@ -54,6 +68,7 @@ const refreshPause = time.Second
 
 // Execute implements [pool.Job].
 func (r *refresh) Execute(ctx context.Context) error {
+	defer r.h.budget.give(int64(len(r.body)))
 	err := r.run(ctx)
 	if err != nil {
 		r.h.counters.refreshesFailed.Add(1)
@@ -78,7 +93,7 @@ func (r *refresh) run(ctx context.Context) error {
 func (r *refresh) fetch(ctx context.Context, conditions tiers.Header) (bool, error) {
 	h := r.h
 	q := upstream.Request{
-		Context: ctx, Method: []byte("GET"), Target: r.target, Header: r.header, ClientHost: r.host,
+		Context: ctx, Method: r.method, BodyBytes: r.body, Target: r.target, Header: r.header, ClientHost: r.host,
 		Extra: h.appendVia(conditions, true),
 		Omit:  clientsOwn,
 	}
@@ -104,12 +119,12 @@ func clientsOwn(name []byte) bool {
 
 // confirm stores the entry with what a 304 says of it, or returns false when the 304 is not about it.
 func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) (bool, error) {
-	answer := r.h.Policy.ReadResponse(resp.Status, resp.Header)
-	fresh := r.h.Policy.Freshened(r.entry, &answer, t)
+	answer := r.policy.ReadResponse(resp.Status, resp.Header)
+	fresh := r.policy.Freshened(r.entry, &answer, t)
 	switch {
 	case fresh == nil:
 		return false, nil
-	case !r.h.Policy.Keepable(fresh, &r.req):
+	case !r.policy.Keepable(fresh, &r.req):
 		return true, r.h.Stack.Delete(ctx, r.entry.Key)
 	}
 	r.h.submitFill(fresh, 0)
@@ -119,7 +134,7 @@ func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy
 // replace stores the origin's new response. One that may not be stored still ends the old one.
 func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy.Times) error {
 	h := r.h
-	e, _ := h.judge(r.entry.Key, &r.req, r.header, resp, t)
+	e, _ := h.judge(r.policy, r.entry.Key, &r.req, r.header, resp, t)
 	if e == nil {
 		return h.Stack.Delete(ctx, r.entry.Key)
 	}

@@ -52,10 +52,26 @@ func (x *exchange) read() *refusal {
 	if x.target, ok = parseTarget(method, r.RequestURI()); !ok {
 		return badTarget
 	}
+	x.route = x.h.routes.Find(method, x.target.raw)
+	x.policy = &x.route.Policy
 	x.req.Reset(policy.MethodOf(method))
+	if x.route.Query {
+		x.req.Method = policy.Query
+	}
 	x.header = tiers.Header(bytes.TrimSuffix(r.RawHeaders(), []byte("\r\n"))) // the empty line
 	if why := x.readFields(); why != nil {
 		return why
+	}
+	if x.policy.IgnoreNoCache {
+		x.req.IgnoreNoCache()
+	}
+	if x.route.Bypass {
+		x.req.Cond |= policy.Unkeyed
+	}
+	if x.req.Method == policy.Query {
+		if why := x.readContent(); why != nil {
+			return why
+		}
 	}
 	x.makeKey()
 	return nil
@@ -125,8 +141,11 @@ func (x *exchange) readField(f *framing, name, value []byte) *refusal {
 		f.coding = f.coding || tiers.EqualFold(name, "Transfer-Encoding")
 	}
 	x.req.Add(name, value)
-	if x.h.Policy.Bypasses(name) {
+	if x.policy.Bypasses(name) {
 		x.req.Cond |= policy.Unkeyed
+	}
+	if x.policy.IsCredential(name) {
+		x.req.Cond |= policy.Authorized
 	}
 	return nil
 }
@@ -167,9 +186,16 @@ func nominates(value []byte) bool {
 
 // makeKey writes the Key (see [tiers.Key]).
 func (x *exchange) makeKey() {
-	x.keyBuf = append(x.keyBuf[:0], x.h.keyPrefix...)
-	x.keyBuf = append(x.keyBuf, x.target.raw...)
+	x.keyBuf = x.keyBuf[:0]
+	if x.req.Method == policy.Query {
+		x.keyBuf = append(x.keyBuf, x.ctx.Method()...)
+	} else {
+		x.keyBuf = append(x.keyBuf, "GET"...)
+	}
+	x.keyBuf = append(append(x.keyBuf, ' '), x.h.uriPrefix...)
+	x.keyBuf = x.policy.AppendTarget(x.keyBuf, x.target.raw)
 	x.keyBuf = x.appendKeyHost(x.keyBuf)
+	x.keyBuf = x.policy.AppendFacets(x.keyBuf, &x.req, x.header, x.body)
 }
 
 // keyOf makes the Key that a request for uri, another target of the same upstream, would have.

@@ -176,7 +176,7 @@ func (x *exchange) refuse(why *refusal) {
 	x.out = append(x.out, "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"...)
 	switch why.status {
 	case fasthttp.StatusMethodNotAllowed:
-		x.out = append(x.out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"...)
+		x.out = append(x.out, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, QUERY\r\n"...)
 	case fasthttp.StatusServiceUnavailable:
 		x.out = append(x.out, "Retry-After: 1\r\n"...)
 	}

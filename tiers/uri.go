@@ -123,7 +123,7 @@ func normalPercent(s string) string {
 	for i := 0; i < len(s); i++ {
 		high, low := -1, -1
 		if s[i] == '%' && i+2 < len(s) {
-			high, low = hexValue(s[i+1]), hexValue(s[i+2])
+			high, low = HexValue(s[i+1]), HexValue(s[i+2])
 		}
 		if high < 0 || low < 0 {
 			if b = append(b, s[i]); s[i] == '%' {
@@ -146,8 +146,8 @@ func unreserved(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// hexValue returns the value of a hexadecimal digit, or -1.
-func hexValue(c byte) int {
+// HexValue returns the value of a hexadecimal digit, or -1.
+func HexValue(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return int(c - '0')

@@ -31,6 +31,9 @@ func Effective(target any) []Setting {
 			s.Value = v.secret.redact(v.tag("envDefault"))
 		default:
 			s.Value = v.secret.redact(format(v.value))
+			if v.long {
+				s.Value = strings.Join(strings.FieldsFunc(s.Value, v.lineEnd), " ")
+			}
 		}
 		settings[i] = s
 	}

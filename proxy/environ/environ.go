@@ -32,6 +32,7 @@
 //   - min, max: the bounds of a number, a duration or a TextUnmarshaler of a number kind, written as a value would be.
 //   - oneof: the values allowed, separated by |.
 //   - example: a value that would be right, for the text of a mistake.
+//   - text:"true": the value may have many lines, and is not repeated in the text of a mistake.
 //   - secret:"true": the value is never printed. secret:"url": the credentials within it are not (see [RedactURL]).
 //
 // # Values

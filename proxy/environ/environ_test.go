@@ -112,6 +112,7 @@ type config struct {
 	Big    uint     `env:"BIG_NUMBER" max:"100"`
 	Words  []string `env:"WORDS" oneof:"a|b"`
 	URL    address  `env:"OTHER_URL" secret:"url" example:"http://h"`
+	Rules  string   `env:"RULES" text:"true"`
 	Other  string
 	hidden int
 	Off    string `env:"-"`
@@ -190,6 +191,17 @@ func TestFieldsWithoutDefaultKeepTheirValue(t *testing.T) {
 	}
 }
 
+// TestLongText: a text keeps its lines, and is shown in one.
+func TestLongText(t *testing.T) {
+	c := &config{}
+	if _, err := environ.Parse(c, []string{must, "RULES=a\n\tb\r\nc"}); err != nil || c.Rules != "a\n\tb\r\nc" {
+		t.Errorf("got %q, %v", c.Rules, err)
+	}
+	if got := environ.Lines(environ.Effective(c)); !strings.Contains(got, "* RULES=a \tb c\n") {
+		t.Errorf("shown as\n%s", got)
+	}
+}
+
 func TestProblems(t *testing.T) {
 	for _, row := range []struct{ set, want string }{
 		{"UPSTREAM_URL=", `UPSTREAM_URL (not set): required; want e.g. http://api:9000`},
@@ -234,6 +246,7 @@ func TestProblems(t *testing.T) {
 		{"BIG_NUMBER=-1", `BIG_NUMBER="-1": not a whole number; want 100 or less`},
 		{"WORDS=a,c", `WORDS="a,c": not known; want a or b`},
 		{"WORDS=" + strings.Repeat("x", 200), `WORDS="` + strings.Repeat("x", 120) + `"...: not known; want a or b`},
+		{"RULES=a\x00b", `RULES: has a control character in it`},
 	} {
 		t.Run(row.set, func(t *testing.T) {
 			_, err := environ.Parse(&config{}, []string{must, row.set})

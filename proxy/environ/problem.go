@@ -64,6 +64,10 @@ func (e *Error) Error() string {
 
 func (v *variable) problem(reason string) *Problem {
 	p := &Problem{Name: v.name, Value: v.secret.redact(v.text), Reason: reason}
+	if v.long && v.text != "" {
+		p.Value = ""
+		return p
+	}
 	if def := v.tag("envDefault"); v.text == "" && def != "" {
 		p.state = " (default " + v.secret.redact(def) + ")"
 	} else if v.text == "" {

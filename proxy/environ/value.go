@@ -94,7 +94,7 @@ func (v *variable) fill() (reason string) {
 		return "required" + v.want()
 	case v.text == "":
 		return ""
-	case strings.ContainsFunc(v.text, unicode.IsControl):
+	case strings.ContainsFunc(v.text, v.forbids):
 		return "has a control character in it" + v.want()
 	}
 	parsed, err := v.parse(v.text)
@@ -106,6 +106,13 @@ func (v *variable) fill() (reason string) {
 	}
 	return reason
 }
+
+// forbids tells whether no value of v may have c in it.
+func (v *variable) forbids(c rune) bool {
+	return unicode.IsControl(c) && (!v.long || c != '\n' && c != '\r' && c != '\t')
+}
+
+func (v *variable) lineEnd(c rune) bool { return c == '\n' || c == '\r' }
 
 // check holds a value against oneof, min and max.
 func (v *variable) check(text string, value reflect.Value) (reason string) {

@@ -22,6 +22,7 @@ type variable struct {
 	failed bool // to parse
 
 	required  bool
+	long      bool // a text of many lines
 	secret    secrecy
 	oneof     []string
 	low, high reflect.Value // invalid when there is no bound
@@ -125,6 +126,9 @@ func (v *variable) readTags() (err error) {
 	}
 	if v.required, err = flag(v.tag("required")); err != nil {
 		return fmt.Errorf("tag required: %w", err)
+	}
+	if v.long, err = flag(v.tag("text")); err != nil {
+		return fmt.Errorf("tag text: %w", err)
 	}
 	if v.secret, err = readSecrecy(v.tag("secret")); err != nil {
 		return err

@@ -25,9 +25,9 @@ func TestNoAllocation(t *testing.T) {
 		{"Decide, a part", func() { Decide(ranged, part, at(1)) }},
 		{"StandIn", func() { StandIn(&r, entry, at(61)) }},
 		{"Answer", func() { ranged.Answer(rangedHeader, entry, noon) }},
-		{"AppendVariant, Accept-Encoding", func() { scratch = AppendVariant(scratch[:0], "accept-encoding", header) }},
+		{"AppendVariant, Accept-Encoding", func() { scratch = defaults.AppendVariant(scratch[:0], "accept-encoding", header) }},
 		{"AppendVariant, several", func() {
-			scratch = AppendVariant(scratch[:0], "accept,accept-encoding,accept-language,origin,user-agent", header)
+			scratch = defaults.AppendVariant(scratch[:0], "accept,accept-encoding,accept-language,origin,user-agent", header)
 		}},
 		{"NotModified by tag", func() { NotModified(&Request{Cond: IfNoneMatch}, conditional, entry, noon) }},
 		{"NotModified by date", func() { NotModified(&Request{Cond: IfModifiedSince}, dated, entry, noon) }},

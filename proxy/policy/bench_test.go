@@ -47,7 +47,7 @@ func BenchmarkVariant(b *testing.B) {
 		b.Run(vary, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				dst = AppendVariant(dst[:0], vary, h)
+				dst = defaults.AppendVariant(dst[:0], vary, h)
 			}
 		})
 	}

@@ -89,9 +89,12 @@ func (r *Response) untilExpires(now time.Time) time.Duration {
 	return lifetime
 }
 
-// silentLifetime is the lifetime of a response that gives none: the operator's default, or a part of the
-// time since it was modified (§4.2.2).
+// silentLifetime is the lifetime of a response that gives none: the operator's for its status code or for all, or
+// a part of the time since it was modified (§4.2.2).
 func (c *Config) silentLifetime(r *Response, now time.Time) time.Duration {
+	if ttl, ok := c.StatusTTL.of(r.Status); ok {
+		return min(ttl, Forever)
+	}
 	if !heuristic(r.Status) && !r.CC.Has(DirPublic) {
 		return 0
 	}

@@ -26,6 +26,11 @@
 //	§5.4                request.go      TestNoCacheRequested
 //	§7.3                storable.go     TestSetCookie
 //
+//	AUTHORIZATION       credentials.go  TestPerCredential, TestCredentialsInVariants
+//	KEY_…               key.go, facets.go   TestAppendTarget, TestFacets, FuzzAppendTarget
+//	STATUS_TTL          statusttl.go    TestStatusTTL, TestStatusTTLText
+//	routes              override.go     TestOverride
+//
 //	RFC 9110            file            test
 //	§5.6.7              date.go         TestParseDate, FuzzDate
 //	§6.6.1              storable.go     TestDate
@@ -43,6 +48,7 @@
 //	RFC 5861            freshness.go, decide.go   TestWindows, TestDecide, TestStandIn, TestIsError
 //	RFC 9211 §2.2       policy.go       TestNames, TestSeconds
 //	RFC 9213            targeted.go     TestTargeted, TestTargetedReplaces, FuzzTargeted
+//	RFC 10008 §2.7      request.go, facets.go   TestUsable, TestFacets
 //	unkeyed fields      unkeyed.go      TestUnkeyed
 package policy
 
@@ -59,7 +65,21 @@ type Config struct {
 	SetCookie            SetCookie     `env:"SET_COOKIE" envDefault:"explicit" doc:"what becomes of responses with Set-Cookie: explicit (stored only with public, s-maxage or a targeted field), store, or bypass (never stored)"`
 	Targets              []string      `env:"TARGETED_CACHE_CONTROL" envDefault:"Nearside-Cache-Control" doc:"response fields (RFC 9213) that replace Cache-Control and Expires, the first usable one counts; a deployment that acts as a CDN adds CDN-Cache-Control"`
 	BypassHeaders        []string      `env:"BYPASS_HEADERS" doc:"more request fields that make a request bypass the cache, because they change answers and are not in the key"`
+	Authorization        Authorization `env:"AUTHORIZATION" envDefault:"rfc" doc:"what becomes of responses to requests with credentials: rfc (shared, and stored only with public, s-maxage or must-revalidate), or per-credential (each credential has its own stored responses, private ones included)"`
+	CredentialHeaders    []string      `env:"CREDENTIAL_HEADERS" doc:"request fields that carry credentials, beside Authorization, such as X-Api-Key or Cookie"`
+	CredentialSecret     string        `env:"CREDENTIAL_SECRET" secret:"true" default:"L2_SECRET" doc:"key of the hash that stands for a credential; at least 16 characters, the same for the fleet. per-credential with Redis needs this or L2_SECRET"`
+	IgnoreNoCache        bool          `env:"IGNORE_CLIENT_NO_CACHE" envDefault:"false" doc:"ignore no-cache, max-age=0 and Pragma: no-cache in requests, for clients that send them always"`
+	StatusTTL            StatusTTL     `env:"STATUS_TTL" example:"404:5s,410:1m,301:1h" doc:"freshness lifetimes by status code, where the response gives none: 404:5s,410:1m,301:1h; for these codes instead of DEFAULT_TTL"`
+	SortQuery            bool          `env:"KEY_SORT_QUERY" envDefault:"false" doc:"requests that differ in the order of differently named query parameters are the same to the cache"`
+	IgnoreParams         []string      `env:"KEY_IGNORE_PARAMS" doc:"query parameters that do not tell requests apart, such as utm_*,fbclid; they are sent on all the same"`
+	KeyHeaders           []string      `env:"KEY_HEADERS" doc:"request fields that tell requests apart although responses do not name them in Vary"`
 	VarySelect           bool          `env:"VARY_SELECT" envDefault:"false" doc:"serve a stored response in the language or coding that a request likes best, although the request differs in Accept-Language or Accept-Encoding"`
+
+	// By a route's rule only.
+	Override Directives // max-age, stale-while-revalidate and stale-if-error that replace what the response says
+	Tags     string     // for each stored response, in the form of [tiers.Entry.Tags]
+
+	secret *secret // of the hash for credentials; nil = an empty one
 }
 
 // Reason says why a request was answered as it was, or why a response was not stored. It is at once the

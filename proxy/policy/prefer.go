@@ -12,12 +12,12 @@ import (
 // or it is Accept-Language or Accept-Encoding and nothing is liked better than the Content-Language or
 // Content-Encoding that e has. §4.1 does not allow such a selection by itself: the origin may choose
 // otherwise. So it is for VARY_SELECT only.
-func Suits(e *tiers.Entry, header tiers.Header) bool {
+func (c *Config) Suits(e *tiers.Entry, header tiers.Header) bool {
 	variant := e.Variant
 	for name := range strings.SplitSeq(e.Vary, ",") {
 		var line string
 		line, variant, _ = strings.Cut(variant, "\n")
-		if e.Vary == "" || string(AppendVariant(nil, name, header)) == line+"\n" {
+		if e.Vary == "" || string(c.AppendVariant(nil, name, header)) == line+"\n" {
 			continue
 		}
 		switch name {

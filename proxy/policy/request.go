@@ -10,7 +10,8 @@ const (
 	Unsafe Method = iota // POST, PUT, PATCH, DELETE and methods nobody knows (RFC 9111 §4.4)
 	Get
 	Head
-	Safe // OPTIONS, TRACE, PROPFIND, REPORT, SEARCH: safe, and not cached here
+	Safe  // OPTIONS, TRACE, PROPFIND, REPORT, SEARCH: safe, and not cached here
+	Query // safe and cacheable, with content (RFC 10008): QUERY, and a POST that an operator declared to be one
 )
 
 // MethodOf returns the class of the method m. Methods are case-sensitive (RFC 9110 §9.1).
@@ -20,11 +21,16 @@ func MethodOf(m []byte) Method {
 		return Get
 	case "HEAD":
 		return Head
-	case "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH", "QUERY":
+	case "OPTIONS", "TRACE", "PROPFIND", "REPORT", "SEARCH":
 		return Safe
+	case "QUERY":
+		return Query
 	}
 	return Unsafe
 }
+
+// Stored tells whether responses to m are stored, and reused for m.
+func (m Method) Stored() bool { return m == Get || m == Query }
 
 // Conditions is a set of request fields that change how a stored response may be used.
 type Conditions uint16
@@ -36,13 +42,14 @@ const (
 	IfMatch
 	IfUnmodifiedSince
 	IfRange
-	Range  // one range of bytes
-	Ranges // several ranges, or another unit
-	Authorization
+	Range      // one range of bytes
+	Ranges     // several ranges, or another unit
+	Authorized // the request has credentials
 	PragmaNoCache
 	HasCacheControl
-	Content // the request has content
-	Unkeyed // it has something that may change the answer and is not in the key
+	Content     // the request has content
+	Unkeyed     // it has something that may change the answer and is not in the key
+	Partitioned // its credentials are in the key: what is stored for it is theirs alone
 )
 
 // Request is what the caching rules look at in a request. Make one by [Request.Reset], then Add for each
@@ -64,10 +71,6 @@ func (r *Request) Is(c Conditions) bool { return r.Cond&c != 0 }
 
 // Add takes in one field line. It keeps neither name nor value.
 func (r *Request) Add(name, value []byte) {
-	if isUnkeyed(name) {
-		r.Cond |= Unkeyed
-		return
-	}
 	switch len(name) {
 	case 5:
 		if tiers.EqualFold(name, "Range") {
@@ -88,7 +91,7 @@ func (r *Request) Add(name, value []byte) {
 		case tiers.EqualFold(name, "If-None-Match"):
 			r.Cond |= IfNoneMatch
 		case tiers.EqualFold(name, "Authorization"):
-			r.Cond |= Authorization
+			r.Cond |= Authorized
 		}
 	case 17:
 		r.note(name, "If-Modified-Since", IfModifiedSince)
@@ -131,19 +134,28 @@ func (r *Request) noCache() bool {
 	return r.CC.Has(DirNoCache|DirNoCacheFields) || r.Is(PragmaNoCache) && !r.Is(HasCacheControl)
 }
 
+// IgnoreNoCache makes r a request that does not ask for validation, for the sake of IGNORE_CLIENT_NO_CACHE.
+func (r *Request) IgnoreNoCache() {
+	r.Cond &^= PragmaNoCache
+	r.CC.Set &^= DirNoCache | DirNoCacheFields
+	if r.CC.MaxAge == 0 {
+		r.CC.Set &^= DirMaxAge
+	}
+}
+
 // wantsFresh: a client that gives a max-age, and no max-stale, does not wish for a stale response (§5.2.1.1).
 func (r *Request) wantsFresh() bool {
 	return r.CC.Has(DirMaxAge) && !r.CC.Has(DirMaxStale)
 }
 
 // Usable tells whether the store is asked at all for this request, and the reason when it is not: only GET
-// and HEAD without content are answered from it, and no precondition that is the origin's to judge
+// and HEAD without content, and QUERY, are answered from it, and no precondition that is the origin's to judge
 // (RFC 9111 §4.3.2). To HEAD a range means nothing (RFC 9110 §14.2).
 func (r *Request) Usable() (bool, Reason) {
 	switch {
-	case r.Method != Get && r.Method != Head:
+	case !r.Method.Stored() && r.Method != Head:
 		return false, ReasonMethod
-	case r.Is(Content | Unkeyed | IfMatch | IfUnmodifiedSince), r.Method == Get && r.Is(Ranges):
+	case r.Is(Unkeyed | IfMatch | IfUnmodifiedSince), r.Method != Query && r.Is(Content), r.Method != Head && r.Is(Ranges):
 		return false, ReasonBypass
 	}
 	return true, ReasonNone

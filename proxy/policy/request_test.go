@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
@@ -20,7 +21,7 @@ func TestMethodOf(t *testing.T) {
 		{"4918 §9.1", "PROPFIND", Safe},
 		{"3253 §3.6", "REPORT", Safe},
 		{"5323 §2", "SEARCH", Safe},
-		{"10008", "QUERY", Safe},
+		{"10008", "QUERY", Query},
 		{"9110 §9.3.3", "POST", Unsafe},
 		{"9110 §9.3.4", "PUT", Unsafe},
 		{"9110 §9.3.5", "DELETE", Unsafe},
@@ -57,6 +58,10 @@ func TestUsable(t *testing.T) {
 		{"9110 §14.2 invalid", "GET | Range: bytes=x", ReasonNone},
 		{"9110 §14.2 GET only", "HEAD | Range: bytes=0-1,3-4", ReasonNone},
 		{"9110 §13.1.5", `GET | Range: bytes=0-1 | If-Range: "a"`, ReasonNone},
+		{"10008 §2.7", "QUERY | Content-Length: 3", ReasonNone},
+		{"10008 §2.6", "QUERY | Content-Length: 3 | Range: bytes=0-1", ReasonNone},
+		{"10008 §2.6", "QUERY | Content-Length: 3 | Range: bytes=0-1,3-4", ReasonBypass},
+		{"10008 §2.5", `QUERY | Content-Length: 3 | If-Match: "a"`, ReasonBypass},
 		{"unkeyed", "GET | X-Forwarded-Host: a", ReasonBypass},
 		{"unkeyed", "GET | X-Forwarded-For: 192.0.2.1", ReasonNone},
 	} {
@@ -90,6 +95,31 @@ func TestNoCacheRequested(t *testing.T) {
 	}
 }
 
+func TestIgnoreNoCache(t *testing.T) {
+	for _, row := range []struct {
+		fields  string
+		ignored bool
+	}{
+		{"Cache-Control: no-cache", true},
+		{"Pragma: no-cache", true},
+		{"Cache-Control: max-age=0", true},
+		{"Cache-Control: no-cache, max-age=0 | Pragma: no-cache", true},
+		{"Cache-Control: max-age=1", false},
+		{"Cache-Control: min-fresh=99", false},
+	} {
+		e := stored(t, defaults, "GET", "Cache-Control: max-age=60", "")
+		r, _ := request(row.fields)
+		later := received.Add(2 * time.Second)
+		if got := Decide(r, e, later).Action; got != Revalidate {
+			t.Errorf("%q: %v, want revalidate", row.fields, got)
+		}
+		r.IgnoreNoCache()
+		if got := Decide(r, e, later).Action == Serve; got != row.ignored {
+			t.Errorf("%q is ignored: %v, want %v", row.fields, got, row.ignored)
+		}
+	}
+}
+
 func TestUnkeyed(t *testing.T) {
 	c := &Config{BypassHeaders: []string{"X-Tenant", "x-debug"}}
 	for _, row := range []struct {
@@ -104,14 +134,18 @@ func TestUnkeyed(t *testing.T) {
 		{"X-Forwarded-For", false}, {"X-Real-IP", false}, {"X-Request-ID", false}, {"Via", false}, {"Host", false}, {"X-Forwarded-Hos", false},
 		{"X-Forwarded-Host2", false}, {"", false}, {strings.Repeat("x", 100), false}, {"Traceparent", false}, {"X-Tenants", false},
 	} {
-		r := new(Request)
-		r.Add([]byte(row.name), []byte("x"))
-		if got := r.Is(Unkeyed) || c.Bypasses([]byte(row.name)); got != row.want {
+		if got := c.Bypasses([]byte(row.name)); got != row.want {
 			t.Errorf("%q changes answers: %v, want %v", row.name, got, row.want)
 		}
 	}
 	if (&Config{}).Bypasses([]byte("X-Tenant")) {
 		t.Error("an empty BYPASS_HEADERS names X-Tenant")
+	}
+	keyed := &Config{BypassHeaders: []string{"X-Tenant"}, KeyHeaders: []string{"X-Tenant", "X-Forwarded-Host"}}
+	for name, want := range map[string]bool{"x-tenant": false, "X-Forwarded-Host": false, "X_Forwarded_Host": true, "X-Host": true} {
+		if got := keyed.Bypasses([]byte(name)); got != want {
+			t.Errorf("%q, with KEY_HEADERS=X-Tenant,X-Forwarded-Host: %v, want %v", name, got, want)
+		}
 	}
 }
 
@@ -151,4 +185,6 @@ var _ tiers.Selector = selector{}
 // selector is a request's side of Vary.
 type selector struct{ header tiers.Header }
 
-func (s selector) Variant(vary string) string { return string(AppendVariant(nil, vary, s.header)) }
+func (s selector) Variant(vary string) string {
+	return string(defaults.AppendVariant(nil, vary, s.header))
+}

@@ -54,6 +54,9 @@ func request(s string) (*Request, tiers.Header) {
 		if tiers.EqualFold(n, "Content-Length") {
 			r.Cond |= Content
 		}
+		if defaults.Bypasses(n) {
+			r.Cond |= Unkeyed
+		}
 		r.Add(n, v)
 	}
 	return r, h

@@ -32,12 +32,13 @@ func ReadResponse(status int, h tiers.Header) (r Response) {
 }
 
 // ReadResponse looks at a response's fields, once. A targeted field replaces Cache-Control and Expires (RFC
-// 9213 §2.2). The Response refers to h.
+// 9213 §2.2), and a route's rule may replace both. The Response refers to h.
 func (c *Config) ReadResponse(status int, h tiers.Header) Response {
 	r := ReadResponse(status, h)
 	if d, ok := c.targeted(h); ok {
 		r.CC, r.expires, r.targeted = d, nil, true
 	}
+	c.override(&r)
 	return r
 }
 
@@ -85,7 +86,7 @@ func (r *Response) validator() bool { return r.hasETag || len(r.modified) > 0 }
 // storable tells whether a shared cache may store the response to req (RFC 9111 §3): ReasonNone, or why not.
 func (c *Config) storable(req *Request, r *Response) Reason {
 	switch {
-	case req.Method != Get, r.Status < 200, r.Status == 304: // §3, first items; a 304 only freshens
+	case !req.Method.Stored(), r.Status < 200, r.Status == 304: // §3, first items; a 304 only freshens
 		return ReasonStatus
 	case r.Status == 416: // a Range field provokes it, which is not in the Key: RFC 9110 §15.5.17
 		return ReasonStatus
@@ -99,13 +100,13 @@ func (c *Config) storable(req *Request, r *Response) Reason {
 		return ReasonNoStore
 	}
 	switch {
-	case r.CC.Has(DirPrivate): // §5.2.2.7
+	case r.CC.Has(DirPrivate) && !req.Is(Partitioned): // §5.2.2.7
 		return ReasonPrivate
-	case req.Is(Authorization) && !r.CC.Has(DirPublic|DirMustRevalidate|DirSMaxAge): // §3.5
+	case req.Is(Authorized) && !req.Is(Partitioned) && !r.CC.Has(DirPublic|DirMustRevalidate|DirSMaxAge): // §3.5
 		return ReasonAuthorized
 	case !c.SetCookie.allows(r): // §7.3
 		return ReasonCookie
-	case !r.explicit() && !heuristic(r.Status), // §3, last item
+	case !r.explicit() && !c.StatusTTL.has(r.Status) && !heuristic(r.Status), // §3, last item
 		!r.explicit() && provoked(r.Status) && !r.hasModified:
 		return ReasonStatus
 	}
@@ -208,9 +209,9 @@ func (c *Config) newEntry(req *Request, header tiers.Header, r *Response, t Time
 	if star {
 		return nil, ReasonVaryStar
 	}
-	e := &tiers.Entry{Status: r.Status, Vary: vary, Header: r.storedHeader(t.Wall)}
+	e := &tiers.Entry{Status: r.Status, Vary: vary, Header: r.storedHeader(t.Wall), Tags: c.Tags}
 	if vary != "" {
-		e.Variant = string(AppendVariant(nil, vary, header))
+		e.Variant = string(c.AppendVariant(nil, vary, header))
 	}
 	c.freshen(e, r, t)
 	if e.Lifetime+max(e.StaleWhileRevalidate, e.StaleIfError, e.Keep) <= e.Age(t.Received) {

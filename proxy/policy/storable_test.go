@@ -19,6 +19,7 @@ func TestStorable(t *testing.T) {
 		{"9111 §3", "GET", "Expires: @60", ReasonNone},
 		{"9111 §3 method", "HEAD", "Cache-Control: max-age=60", ReasonStatus},
 		{"9111 §3 method", "POST", "Cache-Control: max-age=60", ReasonStatus},
+		{"10008 §2.7", "QUERY | Content-Length: 3", "Cache-Control: max-age=60", ReasonNone},
 		{"9111 §3 method", "OPTIONS", "Cache-Control: max-age=60", ReasonStatus},
 		{"9111 §3 final", "GET", "103 | Cache-Control: max-age=60", ReasonStatus},
 		{"9111 §3 partial", "GET", "206 | Cache-Control: max-age=60 | Content-Range: bytes 0-1/9", ReasonStatus},

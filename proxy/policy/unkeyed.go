@@ -59,9 +59,13 @@ func dashed(c byte) byte {
 	return lowerByte(c)
 }
 
-// Bypasses tells whether BYPASS_HEADERS names the request field: then [Unkeyed] holds for the request. It
-// costs nothing when the list is empty.
+// Bypasses tells whether a request with the field is passed, since the field may change the answer: then [Unkeyed]
+// holds for the request. Those that KEY_HEADERS names do not count, in exactly their spelling.
 func (c *Config) Bypasses(name []byte) bool {
+	return (isUnkeyed(name) || c.inBypassHeaders(name)) && !named(c.KeyHeaders, name)
+}
+
+func (c *Config) inBypassHeaders(name []byte) bool {
 	for _, s := range c.BypassHeaders {
 		if len(name) == len(s) && equalDashed(name, s) {
 			return true
@@ -70,16 +74,29 @@ func (c *Config) Bypasses(name []byte) bool {
 	return false
 }
 
-// Validate checks the lists of field names.
+// Validate checks the lists of names, and what depends on several variables.
 func (c *Config) Validate() error {
-	return errors.Join(fieldNames("TARGETED_CACHE_CONTROL", c.Targets), fieldNames("BYPASS_HEADERS", c.BypassHeaders))
+	errs := []error{
+		fieldNames("TARGETED_CACHE_CONTROL", "CDN-Cache-Control", c.Targets),
+		fieldNames("BYPASS_HEADERS", "X-Debug", c.BypassHeaders),
+		fieldNames("CREDENTIAL_HEADERS", "X-Api-Key", c.CredentialHeaders),
+		fieldNames("KEY_HEADERS", "X-Tenant", c.KeyHeaders),
+		ParameterNames("KEY_IGNORE_PARAMS", c.IgnoreParams),
+	}
+	if n := len(c.CredentialSecret); n > 0 && n < 16 {
+		errs = append(errs, errors.New("CREDENTIAL_SECRET: want at least 16 characters"))
+	}
+	return errors.Join(errs...)
 }
 
 // fieldNames checks that each of names is a token (RFC 9110 §5.1).
-func fieldNames(variable string, names []string) error {
-	i := slices.IndexFunc(names, func(s string) bool { return !isToken([]byte(s)) })
+func fieldNames(variable, example string, names []string) error {
+	i := slices.IndexFunc(names, func(s string) bool { return !IsFieldName(s) })
 	if i < 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %q is no field name, want names such as CDN-Cache-Control, separated by commas", variable, names[i])
+	return fmt.Errorf("%s: %q is no field name, want names such as %s, separated by commas", variable, names[i], example)
 }
+
+// IsFieldName tells whether s can be the name of a field (RFC 9110 §5.1).
+func IsFieldName(s string) bool { return isToken([]byte(s)) }

@@ -46,8 +46,9 @@ func varyWithin(inner, outer string) bool {
 // AppendVariant appends, for each field that vary (as VaryOf made it) names, the value that the request's
 // header has for it. Two requests get the same bytes exactly when the fields match (RFC 9111 §4.1): lines are
 // combined, white space that the syntax allows does not count, and for the fields whose definition says so
-// neither do order and case. An absent field is not an empty one.
-func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
+// neither do order and case. An absent field is not an empty one. Of a field that carries credentials the bytes hold
+// a keyed hash only, since they are stored.
+func (c *Config) AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
 	for len(vary) > 0 {
 		name := vary
 		if i := strings.IndexByte(vary, ','); i >= 0 {
@@ -69,6 +70,9 @@ func AppendVariant(dst []byte, vary string, h tiers.Header) []byte {
 			} else {
 				dst = append(dst, v...)
 			}
+		}
+		if dst[mark] == '=' && c.hidden(name) {
+			dst = c.secret.hide(dst, mark+1)
 		}
 		if f >= preferences && dst[mark] == '=' {
 			dst = dst[:mark+1+normalize(dst[mark+1:], f)]

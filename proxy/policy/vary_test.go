@@ -98,7 +98,7 @@ func TestVariant(t *testing.T) {
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p="x; y"`, `Accept: a/b;p="x;y"`, false},
 		{"9110 §12.5.1 in quotes", "accept", `Accept: a/b;p=";q=1"`, `Accept: a/b;p="`, false},
 	} {
-		a, b := AppendVariant(nil, row.vary, fields(row.a)), AppendVariant(nil, row.vary, fields(row.b))
+		a, b := defaults.AppendVariant(nil, row.vary, fields(row.a)), defaults.AppendVariant(nil, row.vary, fields(row.b))
 		if same := string(a) == string(b); same != row.same {
 			t.Errorf("%s: %q and %q: %q, %q", row.section, row.a, row.b, a, b)
 		}
@@ -106,11 +106,11 @@ func TestVariant(t *testing.T) {
 }
 
 func TestVariantAppends(t *testing.T) {
-	if got := AppendVariant(nil, "x", tiers.Header("Y: 1\r\nX: y")); string(got) != "=y\n" {
+	if got := defaults.AppendVariant(nil, "x", tiers.Header("Y: 1\r\nX: y")); string(got) != "=y\n" {
 		t.Errorf("of a last line without its end: %q", got)
 	}
 	h := fields("Accept-Encoding: gzip, br | X: y")
-	whole := AppendVariant(AppendVariant([]byte("kept"), "accept-encoding", h), "x", h)
+	whole := defaults.AppendVariant(defaults.AppendVariant([]byte("kept"), "accept-encoding", h), "x", h)
 	if want := "kept=br,gzip\n=y\n"; string(whole) != want {
 		t.Errorf("%q, want %q", whole, want)
 	}
@@ -122,8 +122,8 @@ func TestManyMembers(t *testing.T) {
 	for i := range 100 {
 		value.WriteString("token" + strconv.Itoa(i) + "-" + strings.Repeat("x", 20) + ",")
 	}
-	a := AppendVariant(nil, "accept", fields("Accept: "+value.String()))
-	b := AppendVariant(nil, "accept", fields("Accept: "+value.String()+"y"))
+	a := defaults.AppendVariant(nil, "accept", fields("Accept: "+value.String()))
+	b := defaults.AppendVariant(nil, "accept", fields("Accept: "+value.String()+"y"))
 	if string(a) == string(b) || len(a) < value.Len()-1 {
 		t.Errorf("%q, %q", a, b)
 	}
@@ -161,7 +161,7 @@ func TestSuits(t *testing.T) {
 		{"nothing to match", "X: a", "ETag: x", "X: b", true},
 	} {
 		e := stored(t, defaults, row.request, "Cache-Control: max-age=60 | "+row.response, "")
-		if got := Suits(e, fields(row.other)); got != row.want {
+		if got := defaults.Suits(e, fields(row.other)); got != row.want {
 			t.Errorf("%s: %q suits %q: %v, want %v", row.section, row.response, row.other, got, row.want)
 		}
 	}
@@ -240,7 +240,7 @@ func FuzzVary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string, which uint8) {
 		name := names[int(which)%len(names)]
 		ha, hb := block(name, a), block(name, b)
-		va, vb := string(AppendVariant(nil, name, ha)), string(AppendVariant(nil, name, hb))
+		va, vb := string(defaults.AppendVariant(nil, name, ha)), string(defaults.AppendVariant(nil, name, hb))
 		if !strings.ContainsAny(a+b, `"`) {
 			if want := model(name, ha) == model(name, hb); (va == vb) != want {
 				t.Fatalf("%s: %q and %q are equal: %v, by rule: %v", name, va, vb, !want, want)
@@ -248,13 +248,13 @@ func FuzzVary(f *testing.F) {
 		}
 		// What is normal stays as it is.
 		normal := strings.TrimSuffix(va[1:], "\n")
-		if again := string(AppendVariant(nil, name, block(name, normal))); again != va && !strings.ContainsAny(a, `"`) {
+		if again := string(defaults.AppendVariant(nil, name, block(name, normal))); again != va && !strings.ContainsAny(a, `"`) {
 			t.Fatalf("%s: %q becomes %q, that becomes %q", name, a, va, again)
 		}
 		if len(va) != 1+len(normal)+1 || va[0] != '=' || strings.Contains(normal, "\n") {
 			t.Fatalf("%s: %q becomes %q", name, a, va)
 		}
-		if two := string(AppendVariant(nil, name+",z", append(ha, "Z: 1\r\n"...))); two != va+"=1\n" {
+		if two := string(defaults.AppendVariant(nil, name+",z", append(ha, "Z: 1\r\n"...))); two != va+"=1\n" {
 			t.Fatalf("%q, with another field %q", va, two)
 		}
 	})
