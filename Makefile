@@ -39,7 +39,7 @@ deps: ## Install what the tests need from the system's packages
 .PHONY: test
 test: deps ## Run all tests: unit, race, e2e
 	@packages="$(no_race_packages)"; [ -z "$$packages" ] || (set -x; go test -timeout 5m $$packages)
-	@$(MAKE) --no-print-directory race e2e
+	@$(MAKE) --no-print-directory rules race e2e
 
 .PHONY: unit
 unit: ## Run the unit tests
@@ -48,6 +48,10 @@ unit: ## Run the unit tests
 .PHONY: race
 race: ## Run the unit tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m $(unit_packages)
+
+.PHONY: rules
+rules: ## Show that each rule of the invalidation log is needed: without it, a test fails
+	go test -count=1 -timeout 5m -tags rules -run TestRules ./tiers/invalidation
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests: real binaries, redis-server, nginx

@@ -78,6 +78,7 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 		Keep:                 duration(52),
 		Flags:                Flags(b[3]),
 		AsOf:                 Position{Gen: le.Uint64(b[60:]), N: le.Uint64(b[68:])},
+		Proof:                new(Proof),
 	}
 	times := [...]time.Duration{age, ttl, e.Lifetime, e.StaleWhileRevalidate, e.StaleIfError, e.Keep}
 	if slices.Min(times[:]) < 0 || slices.Max(times[:]) > longest {

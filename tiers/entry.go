@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -37,6 +38,22 @@ type Entry struct {
 
 	Flags Flags
 	AsOf  Position // the log position that was applied when the request for it began
+	Proof *Proof   // what was found out about AsOf since; nil = nothing, and nothing can be noted
+}
+
+// Proof notes how far the invalidation log was compared with one Entry, so that a hit need not do it again. It
+// belongs to that Entry alone: what is derived from one, by a 304 or a further part, needs its own. It is the
+// only part of a published Entry that changes, and of no meaning to other processes.
+type Proof struct {
+	Checked atomic.Uint64         // the version of the log's state at which nothing was found; 0 = never
+	Proven  atomic.Uint64         // the position up to which nothing was found
+	Names   atomic.Pointer[Names] // what the log knows the Entry by; nil until that was asked for
+}
+
+// Names are what invalidations can know a stored response by.
+type Names struct {
+	URI    string   // normalised
+	Hashes []uint64 // of the URI, then of each tag
 }
 
 // Flags are the yes-or-no facts of an Entry. They travel in the codec: never renumber them.

@@ -24,4 +24,17 @@ func (k Key) URI() string {
 type Position struct {
 	Gen uint64
 	N   uint64
+
+	// Own counts what this process itself had marked as invalid. It means nothing to another process, so it is
+	// not in the codec: what comes from L2 has 0, and is older than every mark.
+	Own uint64
+}
+
+// Earlier returns what holds for a response that is made of two: the smaller of each part, and the zero Position
+// for two generations, which do not compare.
+func (p Position) Earlier(q Position) Position {
+	if p.Gen != q.Gen {
+		return Position{}
+	}
+	return Position{p.Gen, min(p.N, q.N), min(p.Own, q.Own)}
 }

@@ -1,0 +1,194 @@
+package invalidation
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// Result is what became of a purge.
+type Result struct {
+	Position    tiers.Position // of its last record; zero while it waits to be appended
+	Confirmed   bool           // no request sent from now on gets what it purged, from any sidecar
+	Sidecars    int            // how many there are; 0 when that is not known
+	Unconfirmed []string       // those that may still serve it, by name, if they are known
+}
+
+// Wait is how long confirming a purge takes at most, as far as clocks are concerned.
+func (l *Log) Wait() time.Duration {
+	if l.journal == nil {
+		return 0
+	}
+	return l.lease + l.margin + 100*time.Millisecond
+}
+
+// Purge purges what the selectors name, hard or softly, and waits until all sidecars have, or must have, taken that in;
+// at the latest until ctx ends. In any case it holds in this process from the beginning, and is appended to the log
+// sooner or later. The selectors are not kept.
+func (l *Log) Purge(ctx context.Context, soft bool, selectors []Selector) Result {
+	if l.journal == nil {
+		return Result{Position: l.local(soft, selectors), Confirmed: true, Sidecars: 1}
+	}
+	for {
+		done := make(chan acknowledged, 1)
+		l.enqueue(&purge{soft: soft, ask: true, selectors: slices.Clone(selectors), done: []chan<- acknowledged{done}})
+		select {
+		case <-ctx.Done():
+			return Result{}
+		case ack := <-done:
+			if r, again := l.confirm(ctx, ack); !again {
+				return r
+			}
+		}
+	}
+}
+
+// Invalidate purges what the selectors name, and waits until the log has it, for as long as ctx allows; not at all while
+// the log is out of reach. It tells whether the log has it: if not, it holds here, and will be appended.
+func (l *Log) Invalidate(ctx context.Context, selectors []Selector) bool {
+	if l.journal == nil {
+		l.local(false, selectors)
+		return true
+	}
+	done := make(chan acknowledged, 1)
+	l.enqueue(&purge{selectors: selectors, done: []chan<- acknowledged{done}})
+	l.mu.Lock()
+	failing := l.queue.failing
+	l.mu.Unlock()
+	if failing {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-done:
+		return true
+	}
+}
+
+// local is a log in this process.
+func (l *Log) local(soft bool, selectors []Selector) tiers.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.current.Load()
+	all := records(soft, false, selectors)
+	for i := range all {
+		all[i].Gen, all[i].N = g.gen, g.applied.Load()+1+uint64(i)
+	}
+	g.apply(all)
+	l.changed()
+	l.counters.applied.Add(uint64(len(all)))
+	return tiers.Position{Gen: g.gen, N: g.applied.Load()}
+}
+
+// confirm waits until no sidecar can serve what was purged. again tells that the log was lost meanwhile, and the record
+// with it.
+func (l *Log) confirm(ctx context.Context, ack acknowledged) (r Result, again bool) {
+	for wait := 250 * time.Microsecond; ; wait = min(2*wait, 8*time.Millisecond) {
+		gen, members, err := l.journal.Members(ctx)
+		v := l.judge(ack, tiers.Now(), gen, members, err)
+		if err == nil || v.done {
+			r = v.result
+		}
+		for _, m := range v.remove {
+			_ = l.journal.Remove(ctx, m) //nolint:errcheck // found again by the next one
+		}
+		if v.done || v.again {
+			return r, v.again
+		}
+		select {
+		case <-ctx.Done():
+			r.Position = ack.at
+			return r, false
+		case <-time.After(wait):
+		}
+	}
+}
+
+// judgement is what is known of a purge at one moment.
+type judgement struct {
+	result Result
+	done   bool     // it is confirmed
+	again  bool     // the log was lost, and a sidecar in available mode may never see it
+	remove []Member // they have been silent for so long that they do not count
+}
+
+// lastSeen is since when a member has not said anything new.
+type lastSeen struct {
+	value string
+	since tiers.Instant
+}
+
+// forgotten is for how long a silent member in available mode is reported: it may be cut off, and serving.
+const forgotten = time.Minute
+
+// judge tells whether a purge that was acknowledged is confirmed at now, by what the journal says of the members.
+func (l *Log) judge(ack acknowledged, now tiers.Instant, gen uint64, members []Member, err error) (v judgement) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	term := l.lease + l.margin
+	v.result.Position = ack.at
+	byTime := now.Sub(ack.when) >= term
+	if err == nil {
+		waiting := l.waiting(&v, now, gen, members, ack.at)
+		known := gen == ack.at.Gen && l.current.Load().gen == gen
+		fast := known && now.Sub(l.since) >= term
+		v.done = len(waiting) == 0 && gen == ack.at.Gen && (fast || byTime)
+		v.again = gen != ack.at.Gen && !l.strict
+		v.result.Unconfirmed = waiting
+	}
+	if l.strict && byTime { // whoever has not applied it has stopped trusting
+		v.done = true
+	}
+	if v.result.Confirmed = v.done; v.done {
+		v.result.Unconfirmed = nil
+	}
+	return v
+}
+
+// waiting lists the members that have not applied a position, and notes which of them count no more.
+func (l *Log) waiting(v *judgement, now tiers.Instant, gen uint64, members []Member, at tiers.Position) (names []string) {
+	limit := l.lease + l.margin
+	if !l.strict {
+		limit = max(limit, forgotten)
+	}
+	there := make(map[string]bool, len(members))
+	for _, m := range members {
+		there[m.ID] = true
+		seen := l.silent[m.ID]
+		if seen.value != m.Value {
+			seen = lastSeen{m.Value, now}
+			l.silent[m.ID] = seen
+		}
+		switch {
+		case now.Sub(seen.since) >= limit:
+			v.remove = append(v.remove, m)
+			continue
+		case gen != at.Gen || m.At < 0 || uint64(m.At) < at.N:
+			names = append(names, m.ID)
+		}
+		v.result.Sidecars++
+	}
+	maps.DeleteFunc(l.silent, func(id string, _ lastSeen) bool { return !there[id] })
+	return names
+}
+
+// prune takes out members that have been silent for long. It is for whoever the others keep from joining.
+func (l *Log) prune(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, l.patience())
+	defer cancel()
+	gen, members, err := l.journal.Members(ctx)
+	if err != nil {
+		return
+	}
+	var v judgement
+	l.mu.Lock()
+	l.waiting(&v, tiers.Now(), gen, members, tiers.Position{})
+	l.mu.Unlock()
+	for _, m := range v.remove {
+		_ = l.journal.Remove(ctx, m) //nolint:errcheck // tried again
+	}
+}

@@ -1,0 +1,280 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
+	"github.com/nearside-cache/nearside/tiers/redis"
+)
+
+// journal opens a journal that the test closes.
+func journal(t testing.TB, url string, cfg invalidation.Config) *redis.Journal {
+	t.Helper()
+	if cfg.Retention == 0 {
+		cfg.Retention = 100_000
+	}
+	j, err := redis.NewJournal(config(url), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(j.Close)
+	return j
+}
+
+func tags(names ...string) (records []invalidation.Record) {
+	for _, name := range names {
+		records = append(records, invalidation.Record{Selectors: []invalidation.Selector{{Kind: invalidation.Tag, Name: name}}})
+	}
+	return records
+}
+
+// names writes records as position:selectors.
+func names(records []invalidation.Record) (all []string) {
+	for i := range records {
+		all = append(all, fmt.Sprintf("%d:%s", records[i].N, strings.ReplaceAll(records[i].Text(), "\n", " ")))
+	}
+	return all
+}
+
+func wantNames(t testing.TB, got []invalidation.Record, err error, want ...string) {
+	t.Helper()
+	if err != nil || !slices.Equal(names(got), want) {
+		t.Fatalf("%v, %v; want %v", names(got), err, want)
+	}
+}
+
+func TestJournalAppendsAndReads(t *testing.T) {
+	t.Parallel()
+	j := journal(t, start(t).url(), invalidation.Config{})
+	ctx := t.Context()
+	first, err := j.Append(ctx, tags("a", "b"))
+	if err != nil || first.N != 2 || first.Gen == 0 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	mixed := []invalidation.Record{{Soft: true, Ask: true, Selectors: []invalidation.Selector{
+		{Kind: invalidation.URI, Name: "http://h/ü?a=1"}, {Kind: invalidation.Prefix, Name: "http://h/p"}, {Kind: invalidation.All},
+	}}}
+	second, err := j.Append(ctx, mixed)
+	if err != nil || second != (tiers.Position{Gen: first.Gen, N: 3}) {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	got, err := j.Read(ctx, 0, 0)
+	wantNames(t, got, err, "1:ta", "2:tb", "3:uhttp://h/ü?a=1 phttp://h/p a")
+	if got[0].Soft || got[0].Ask || !got[2].Soft || !got[2].Ask || got[2].Gen != first.Gen {
+		t.Errorf("flags or generation of %+v", got)
+	}
+	got, err = j.Read(ctx, 2, 0)
+	wantNames(t, got, err, "3:uhttp://h/ü?a=1 phttp://h/p a")
+	got, err = j.Before(ctx, 2, 10)
+	wantNames(t, got, err, "2:tb", "1:ta")
+	got, err = j.Read(ctx, 3, 20*time.Millisecond)
+	wantNames(t, got, err)
+}
+
+func TestJournalReadWaits(t *testing.T) {
+	t.Parallel()
+	j := journal(t, start(t).url(), invalidation.Config{})
+	type result struct {
+		records []invalidation.Record
+		err     error
+	}
+	read := make(chan result, 1)
+	go func() {
+		records, err := j.Read(t.Context(), 0, 10*time.Second)
+		read <- result{records, err}
+	}()
+	for done := false; !done; {
+		if _, err := j.Append(t.Context(), tags("a")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case r := <-read:
+			if r.err != nil || len(r.records) == 0 {
+				t.Fatalf("%+v", r)
+			}
+			done = true
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		records, err := j.Read(ctx, 1000, 2*time.Second)
+		read <- result{records, err}
+	}()
+	cancel()
+	if r := <-read; !errors.Is(r.err, context.Canceled) {
+		t.Fatalf("a cancelled read: %+v", r)
+	}
+}
+
+func TestJournalTrims(t *testing.T) {
+	t.Parallel()
+	j := journal(t, start(t).url(), invalidation.Config{Retention: 2})
+	if _, err := j.Append(t.Context(), tags("a", "b", "c", "d", "e")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := j.Read(t.Context(), 1, 0)
+	wantNames(t, got, err, "4:td", "5:te")
+}
+
+// renew renews and returns the position.
+func renew(t testing.TB, j *redis.Journal, id string, at tiers.Position, counter uint64) tiers.Position {
+	t.Helper()
+	p, err := j.Renew(t.Context(), invalidation.Renewal{ID: id, At: at, Counter: counter, Terms: "strict 3s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestJournalMembers(t *testing.T) {
+	t.Parallel()
+	j := journal(t, start(t).url(), invalidation.Config{})
+	at := renew(t, j, "one", tiers.Position{Gen: 1, N: 77}, 1) // of another generation
+	if _, err := j.Append(t.Context(), tags("a")); err != nil {
+		t.Fatal(err)
+	}
+	renew(t, j, "two", tiers.Position{Gen: at.Gen, N: 1}, 1)
+	gen, members, err := j.Members(t.Context())
+	slices.SortFunc(members, func(a, b invalidation.Member) int { return strings.Compare(a.ID, b.ID) })
+	want := []invalidation.Member{{ID: "one", At: -1, Value: "-1 1"}, {ID: "two", At: 1, Value: "1 1"}}
+	if err != nil || gen != at.Gen || !slices.Equal(members, want) {
+		t.Fatalf("%d %+v, %v", gen, members, err)
+	}
+	stale := members[0]
+	renew(t, j, "one", at, 2)
+	if err := j.Remove(t.Context(), stale); err != nil {
+		t.Fatal(err)
+	}
+	if _, members, _ = j.Members(t.Context()); len(members) != 2 {
+		t.Fatalf("a member that renewed was removed: %+v", members)
+	}
+	for _, m := range []invalidation.Member{{ID: "one"}, want[1]} {
+		if err := j.Remove(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, members, _ = j.Members(t.Context()); len(members) != 0 {
+		t.Fatalf("left: %+v", members)
+	}
+}
+
+// Sidecars with other terms are refused, as long as there is one with the first ones.
+func TestJournalTerms(t *testing.T) {
+	t.Parallel()
+	j := journal(t, start(t).url(), invalidation.Config{})
+	renew(t, j, "one", tiers.Position{}, 1)
+	other := invalidation.Renewal{ID: "two", Terms: "available 3s"}
+	if _, err := j.Renew(t.Context(), other); !errors.Is(err, invalidation.ErrTerms) || !strings.Contains(err.Error(), "strict 3s") {
+		t.Fatalf("other terms: %v", err)
+	}
+	if err := j.Remove(t.Context(), invalidation.Member{ID: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Renew(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever happens to the data, a log that is not the one before has another generation.
+func TestJournalGenerations(t *testing.T) {
+	t.Parallel()
+	const ctl, log = "nearside:v1:{nearside}:ctl", "nearside:v1:{nearside}:log"
+	for name, c := range map[string]struct {
+		harm  func(s *server)
+		other bool
+	}{
+		"nothing":             {func(*server) {}, false},
+		"FLUSHALL":            {func(s *server) { s.do("flushall") }, true},
+		"the hash is gone":    {func(s *server) { s.do("del", ctl) }, true},
+		"the stream is gone":  {func(s *server) { s.do("del", log) }, false},
+		"its head is gone":    {func(s *server) { s.do("hdel", ctl, "head") }, true},
+		"the head went back":  {func(s *server) { s.do("hset", ctl, "head", "1") }, true},
+		"another type":        {func(s *server) { s.do("del", log); s.do("set", log, "x") }, true},
+		"restart":             {func(s *server) { s.kill(); s.start() }, true},
+		"restart from an RDB": {func(s *server) { s.do("save"); s.kill(); s.start() }, true},
+		"an older RDB":        {func(s *server) { s.do("save"); s.do("xtrim", log, "maxlen", "0"); s.kill(); s.start() }, true},
+		"another replid":      {func(s *server) { s.do("hset", ctl, "replid", "0123") }, true},
+		"no memory, noevict":  {func(s *server) { s.do("config", "set", "maxmemory", "1") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t)
+			j := journal(t, s.url(), invalidation.Config{})
+			before, err := j.Append(t.Context(), tags("a", "b", "c"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.harm(s)
+			var after tiers.Position
+			eventually(t, 5*time.Second, "append", func() bool {
+				after, err = j.Append(t.Context(), tags("d"))
+				return err == nil
+			})
+			if other := after.Gen != before.Gen; other != c.other {
+				t.Fatalf("another generation: %v, want %v (%+v, %+v)", other, c.other, before, after)
+			}
+			want := tiers.Position{Gen: after.Gen, N: 4}
+			if c.other {
+				want.N = 1
+			}
+			if after != want {
+				t.Fatalf("at %+v, want %+v", after, want)
+			}
+			got, err := j.Read(t.Context(), after.N-1, 0)
+			wantNames(t, got, err, fmt.Sprintf("%d:td", after.N))
+		})
+	}
+}
+
+// INVALIDATION_REPLICAS: without the replicas there is neither trust nor an acknowledgement.
+func TestJournalReplicas(t *testing.T) {
+	t.Parallel()
+	master := start(t)
+	j := journal(t, master.url(), invalidation.Config{Replicas: 1})
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := j.Renew(ctx, invalidation.Renewal{ID: "one"}); err == nil {
+		t.Fatal("a renewal that no replica has counted")
+	}
+	start(t, "--replicaof", "127.0.0.1", master.port)
+	eventually(t, 20*time.Second, "a replica has it", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := j.Append(ctx, tags("a"))
+		return err == nil
+	})
+	if _, err := j.Renew(t.Context(), invalidation.Renewal{ID: "one"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJournalAdvice(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	j := journal(t, s.url(), invalidation.Config{})
+	for _, c := range []struct{ memory, policy, want string }{
+		{"0", "allkeys-lru", ""}, {"100mb", "volatile-lru", ""}, {"100mb", "noeviction", ""}, {"100mb", "allkeys-lru", "allkeys-lru"},
+	} {
+		s.do("config", "set", "maxmemory", c.memory, "maxmemory-policy", c.policy)
+		if got := j.Advice(t.Context()); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+func BenchmarkJournalAppend(b *testing.B) {
+	j := journal(b, start(b).url(), invalidation.Config{})
+	for b.Loop() {
+		if _, err := j.Append(b.Context(), tags("a")); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
