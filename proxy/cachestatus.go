@@ -16,7 +16,7 @@ func (x *exchange) appendCacheStatus() {
 		x.appendTTL()
 		x.out = append(x.out, "; detail="...)
 		x.out = append(x.out, x.source.String()...)
-	case StaleError, Revalidated, Miss, Passed, Failed:
+	case StaleError, Revalidated, Miss, Collapsed, Passed, Failed:
 		x.appendForward()
 	case Refused:
 		x.appendDetail()
@@ -33,6 +33,9 @@ func (x *exchange) appendForward() {
 	if x.fwdStatus != 0 {
 		x.out = append(x.out, "; fwd-status="...)
 		x.out = strconv.AppendInt(x.out, int64(x.fwdStatus), 10)
+	}
+	if x.collapsed {
+		x.out = append(x.out, "; collapsed"...)
 	}
 	if x.stored {
 		x.out = append(x.out, "; stored"...)

@@ -36,6 +36,14 @@ type exchange struct {
 	rest   io.Reader // of a query's content that is too large, what was not read
 	keyBuf []byte    // the Key's bytes
 	varied []byte    // what Variant has made so far
+	hash   uint64    // of the Key, once it was needed
+	asOf   tiers.Position
+
+	// What it has to do with others that ask for the same.
+	flight        *flight // that it leads; nil = none
+	unconditional bool    // it leads for others: the client's own conditions are not sent on
+	barred        bool    // it goes alone, as the key's responses could not be shared
+	collapsed     bool    // its answer is what another request fetched
 
 	// What was found and decided.
 	entry    *tiers.Entry
@@ -84,9 +92,10 @@ func (x *exchange) release() {
 }
 
 // key is the request's Key; its bytes are the exchange's.
-func (x *exchange) key() tiers.Key {
-	return tiers.Key(unsafe.String(unsafe.SliceData(x.keyBuf), len(x.keyBuf)))
-}
+func (x *exchange) key() tiers.Key { return bytesKey(x.keyBuf) }
+
+// bytesKey is b as a Key, for as long as b does not change.
+func bytesKey(b []byte) tiers.Key { return tiers.Key(unsafe.String(unsafe.SliceData(b), len(b))) }
 
 // Variant implements [tiers.Selector]. The string is valid until the exchange is released.
 func (x *exchange) Variant(vary string) string {

@@ -24,8 +24,12 @@ func (h *Handler) fetch(x *exchange) {
 		x.decision.Reason == policy.ReasonPartial && !x.req.Is(policy.Range) && h.complete(x):
 		return
 	}
+	var omit func([]byte) bool
+	if x.unconditional {
+		omit = policy.IsCondition
+	}
 	resp := upstream.AcquireResponse()
-	t, err := h.ask(x, resp, nil, nil)
+	t, err := h.ask(x, resp, nil, omit)
 	if h.standIn(x, resp, err) {
 		return
 	}
@@ -56,7 +60,7 @@ func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
 		return false
 	}
 	if !x.req.CC.Has(policy.DirNoStore) && x.policy.Keepable(fresh, &x.req) {
-		x.stored = h.submitFill(fresh, 0)
+		x.stored = h.submitFill(fresh, 0, h.share(x, fresh, nil))
 	}
 	x.outcome, x.entry, x.now = Revalidated, fresh, tiers.Now()
 	x.serve(fresh)
@@ -142,9 +146,9 @@ func (h *Handler) standIn(x *exchange, resp *upstream.Response, err error) bool 
 		return false
 	}
 	if policy.StandIn(&x.req, x.entry, tiers.Now()) {
+		h.settle(x, result{fate: failed, status: resp.Status, err: err})
 		resp.Release()
-		x.outcome, x.detail, x.now = StaleError, policy.ReasonStaleOnError, tiers.Now()
-		x.serve(x.entry)
+		x.standIn()
 		return true
 	}
 	if err == nil {
@@ -155,9 +159,20 @@ func (h *Handler) standIn(x *exchange, resp *upstream.Response, err error) bool 
 	return true
 }
 
+// standIn answers with the stale response.
+func (x *exchange) standIn() {
+	x.outcome, x.detail, x.now = StaleError, policy.ReasonStaleOnError, tiers.Now()
+	x.serve(x.entry)
+}
+
 // fail answers for an origin that gave no usable response.
 func (h *Handler) fail(x *exchange, err error) {
 	h.noteFailure(err)
+	h.settle(x, result{fate: failed, err: err})
+	x.fail(err)
+}
+
+func (x *exchange) fail(err error) {
 	why := upstreamAway
 	var ue *upstream.Error
 	if errors.As(err, &ue) {
@@ -203,16 +218,31 @@ func (h *Handler) deliver(x *exchange, resp *upstream.Response, e *tiers.Entry, 
 	}
 	switch {
 	case e == nil:
+		h.keepApart(x, resp.Status, why)
 		x.detail = why
 		x.relay(resp, newRelay(x, resp))
 	case resp.Framing == upstream.Chunked || size > smallBody:
-		x.stored = true
-		r := newRelay(x, resp)
-		r.entry, r.merge, r.reserved, r.kept = e, x.merge, size, make([]byte, 0, size)
-		x.relay(resp, r)
+		h.deliverLarge(x, resp, size)
 	default:
 		h.deliverSmall(x, resp, size)
 	}
+}
+
+// deliverLarge answers while the content arrives.
+func (h *Handler) deliverLarge(x *exchange, resp *upstream.Response, size int64) {
+	x.stored = true
+	s := newStream(h, resp, x.entry, size)
+	s.merge = x.merge
+	s.flight = h.share(x, x.entry, s)
+	content, sent := s.read(x.ctx.Conn()), false
+	defer func() {
+		if !sent { // a panic: others may be reading all the same
+			content.Close()
+		}
+		go s.pump()
+	}()
+	x.relay(resp, content)
+	sent = true
 }
 
 // deliverSmall reads the content before it answers.
@@ -231,7 +261,7 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		e = x.merge(e)
 		x.entry = e
 	}
-	if x.stored = h.submitFill(e, size); !x.stored {
+	if x.stored = h.submitFill(e, size, h.share(x, e, nil)); !x.stored {
 		x.detail = policy.ReasonNoRoom
 	}
 	x.now = tiers.Now()

@@ -25,19 +25,24 @@ func (b *budget) take(n int64) bool {
 
 func (b *budget) give(n int64) { b.used.Add(-n) }
 
-// fill is the Job that writes one entry to L1 and then to L2. It holds reserved bytes of the budget until
-// it has run, or was dropped.
+// fill is the Job that writes one entry to L1 and then to L2. It holds reserved bytes of the budget until it has run, or
+// was dropped, and the flight that brought the entry until L1 has it: so nobody finds neither of them.
 type fill struct {
 	h        *Handler
 	entry    *tiers.Entry
 	reserved int64
+	flight   *flight // nil = none
 }
 
 // Execute implements [pool.Job]. That L1 refuses an entry is its own affair, and counted there, unless it is the
 // only tier.
 func (f *fill) Execute(ctx context.Context) error {
 	defer f.h.budget.give(f.reserved)
+	defer f.h.flights.end(f.flight)
 	near := f.h.Stack.PutNear(ctx, f.entry)
+	if f.h.Stack.Near != nil && near == nil {
+		f.h.flights.end(f.flight)
+	}
 	err := f.h.Stack.PutFar(ctx, f.entry)
 	if f.h.Stack.Far == nil {
 		err = near
@@ -53,13 +58,14 @@ func (f *fill) Execute(ctx context.Context) error {
 // Drop is called in place of Execute when the pool gives the job up.
 func (f *fill) Drop() {
 	f.h.budget.give(f.reserved)
+	f.h.flights.end(f.flight)
 	f.h.counters.fillsDropped.Add(1)
 }
 
 // submitFill hands e, whose body has reserved bytes of the budget, to the fills, and tells whether they
-// took it.
-func (h *Handler) submitFill(e *tiers.Entry, reserved int64) bool {
-	f := &fill{h, e, reserved}
+// took it. The flight, if there is one, is over when e is in L1, or was refused.
+func (h *Handler) submitFill(e *tiers.Entry, reserved int64, of *flight) bool {
+	f := &fill{h, e, reserved, of}
 	if h.Fills.Submit(f) != nil {
 		f.Drop()
 		return false

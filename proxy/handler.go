@@ -47,6 +47,8 @@ type Handler struct {
 	pseudonym    []byte // this process's name in Via (RFC 9110 §7.6.3)
 
 	budget    budget
+	flights   *flights
+	unshared  unshared
 	inFlight  inFlight
 	draining  atomic.Bool
 	failures  everySecond
@@ -69,6 +71,7 @@ func New(p Parts) *Handler {
 		uriPrefix: p.Upstream.URL.Prefix(),
 		pseudonym: fmt.Appendf(nil, "nearside-%08x", rand.Uint32()),
 		budget:    budget{limit: int64(p.Config.QueueBytes)},
+		flights:   newFlights(),
 	}
 	switch p.Upstream.Host {
 	case "preserve":
@@ -90,6 +93,9 @@ func (h *Handler) Handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	h.lookup(x)
+	if x.decision.Action > policy.ServeStale && h.seek(x) {
+		return
+	}
 	switch x.decision.Action {
 	case policy.Serve:
 		x.serve(x.entry)
@@ -105,29 +111,32 @@ func (h *Handler) Handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// lookup finds the stored response that the request selects, and decides. L2 is asked only when what L1
-// has does not do.
+// lookup finds the stored response that the request selects in L1, and decides.
 func (h *Handler) lookup(x *exchange) {
 	if ok, _ := x.req.Usable(); !ok {
 		x.decision = policy.Decide(&x.req, nil, x.now)
 		return
 	}
-	ctx := context.Background()
-	e, err := h.Stack.GetNear(ctx, x.key(), x)
+	e, err := h.Stack.GetNear(context.Background(), x.key(), x)
 	if err == nil {
 		x.entry, x.source = e, tiers.L1
 	}
 	x.decide(err)
-	if x.decision.Action <= policy.ServeStale || h.Stack.Far == nil || x.entry != nil && x.decision.Reason == policy.ReasonRequest {
-		h.prefer(x)
+}
+
+// lookFar asks L2, unless what L1 has cannot be bettered there, and decides again.
+func (h *Handler) lookFar(x *exchange) {
+	if ok, _ := x.req.Usable(); !ok {
 		return
 	}
-	e, err = h.Stack.GetFar(ctx, x.key(), x)
-	if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
-		x.entry, x.source = e, tiers.L2
+	if h.Stack.Far != nil && (x.entry == nil || x.decision.Reason != policy.ReasonRequest) {
+		e, err := h.Stack.GetFar(context.Background(), x.key(), x)
+		if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
+			x.entry, x.source = e, tiers.L2
+		}
+		x.now = tiers.Now()
+		x.decide(err)
 	}
-	x.now = tiers.Now()
-	x.decide(err)
 	h.prefer(x)
 }
 
@@ -164,6 +173,8 @@ func (h *Handler) end(x *exchange) {
 		x.ctx.Response.Reset()
 		x.refuse(panicked)
 	}
+	h.settle(x, result{}) // if nothing else did, nobody waits any longer
+	h.flights.end(x.handOver())
 	took := tiers.Now().Sub(x.begun)
 	from := tiers.None
 	if x.outcome <= Revalidated {

@@ -90,7 +90,7 @@ func (h *Handler) complete(x *exchange) bool {
 		return false
 	}
 	if x.policy.Keepable(whole, &x.req) {
-		x.stored = h.submitFill(whole, size)
+		x.stored = h.submitFill(whole, size, h.share(x, whole, nil))
 	} else {
 		h.budget.give(size)
 	}

@@ -46,7 +46,7 @@ func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
 		return
 	}
 	if fresh.Expires() > t.Received && x.policy.Keepable(fresh, &policy.Request{Method: policy.Get, Cond: x.req.Cond & (policy.Authorized | policy.Partitioned)}) {
-		h.submitFill(fresh, 0)
+		h.submitFill(fresh, 0, nil)
 		return
 	}
 	h.remove(x.key())

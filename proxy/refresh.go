@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"sync"
 	"time"
@@ -98,18 +97,19 @@ func (r *refresh) fetch(ctx context.Context, conditions tiers.Header) (bool, err
 		Omit:  clientsOwn,
 	}
 	resp := upstream.AcquireResponse()
-	defer resp.Release()
 	t, err := h.do(&q, resp)
+	if err == nil && !policy.IsError(resp.Status) && resp.Status != fasthttp.StatusNotModified {
+		return true, r.replace(ctx, resp, t)
+	}
+	defer resp.Release()
 	switch {
 	case err != nil:
 		h.noteFailure(err)
 		return true, err
 	case policy.IsError(resp.Status):
 		return true, errOriginFailed
-	case resp.Status == fasthttp.StatusNotModified:
-		return r.confirm(ctx, resp, t)
 	}
-	return true, r.replace(ctx, resp, t)
+	return r.confirm(ctx, resp, t)
 }
 
 // clientsOwn names the fields that were about the answer to one client, and not about what is stored.
@@ -127,26 +127,25 @@ func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy
 	case !r.policy.Keepable(fresh, &r.req):
 		return true, r.h.Stack.Delete(ctx, r.entry.Key)
 	}
-	r.h.submitFill(fresh, 0)
+	r.h.submitFill(fresh, 0, nil)
 	return true, nil
 }
 
-// replace stores the origin's new response. One that may not be stored still ends the old one.
+// replace stores the origin's new response, which it owns. One that may not be stored still ends the old one.
 func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy.Times) error {
 	h := r.h
 	e, _ := h.judge(r.policy, r.entry.Key, &r.req, r.header, resp, t)
 	if e == nil {
+		resp.Release()
 		return h.Stack.Delete(ctx, r.entry.Key)
 	}
 	reserved := max(0, resp.ContentLength)
 	if !h.budget.take(reserved) {
+		resp.Release()
 		h.counters.fillsNoRoom.Add(1)
 		return errNoRoom
 	}
-	content := &relay{h: h, resp: resp, entry: e, kept: make([]byte, 0, reserved), reserved: reserved}
-	defer content.abandon()
-	_, err := io.Copy(io.Discard, content)
-	return err
+	return newStream(h, resp, e, reserved).pump()
 }
 
 var (

@@ -24,7 +24,7 @@ func (x *exchange) serve(e *tiers.Entry) {
 	if x.decision.Action <= policy.ServeStale && x.outcome == Hit && e.TTL(x.now) <= 0 {
 		x.outcome = StaleHit
 	}
-	if x.req.Is(policy.IfNoneMatch|policy.IfModifiedSince) && policy.NotModified(&x.req, x.header, e, time.Now()) {
+	if x.saysNotModified(e) {
 		x.serveNotModified(e)
 		return
 	}
@@ -42,9 +42,19 @@ func (x *exchange) serve(e *tiers.Entry) {
 	}
 }
 
-// serveBody answers with all of the entry.
-func (x *exchange) serveBody(e *tiers.Entry) {
-	body := e.Body
+// saysNotModified tells whether the client has what e holds.
+func (x *exchange) saysNotModified(e *tiers.Entry) bool {
+	return x.req.Is(policy.IfNoneMatch|policy.IfModifiedSince) && policy.NotModified(&x.req, x.header, e, time.Now())
+}
+
+// serveArriving answers with all of the entry, whose content of so many bytes is still arriving.
+func (x *exchange) serveArriving(e *tiers.Entry, length int64, content io.ReadCloser) {
+	x.beginStored(e)
+	x.sendStream(length, content)
+}
+
+// beginStored begins the block with the stored fields.
+func (x *exchange) beginStored(e *tiers.Entry) {
 	x.beginResponse(e.Status)
 	if e.Flags&tiers.HasLocation != 0 {
 		x.appendMapped(e.Header)
@@ -52,6 +62,12 @@ func (x *exchange) serveBody(e *tiers.Entry) {
 		x.out = append(x.out, e.Header...)
 	}
 	x.appendAge(e)
+}
+
+// serveBody answers with all of the entry.
+func (x *exchange) serveBody(e *tiers.Entry) {
+	body := e.Body
+	x.beginStored(e)
 	x.appendLength(int64(len(body)))
 	x.endResponse()
 	x.ctx.Response.SetBodyRaw(body)
@@ -107,30 +123,35 @@ func (x *exchange) serveNotModified(e *tiers.Entry) {
 	x.ctx.Response.SkipBody = true
 }
 
-// relay answers with the origin's response, content and all. The relay r owns resp from here on.
-func (x *exchange) relay(resp *upstream.Response, r *relay) {
+// relay answers with the origin's response, and with its content, which owns resp from here on.
+func (x *exchange) relay(resp *upstream.Response, content io.ReadCloser) {
 	x.appendOrigin(resp)
-	length := resp.ContentLength
-	switch {
-	case resp.Framing == upstream.None:
-		if length >= 0 && resp.Status != fasthttp.StatusNoContent {
-			x.appendLength(length)
-		}
-		x.endResponse()
-		x.ctx.Response.SkipBody = true
-		r.Close()
+	if resp.Framing != upstream.None {
+		x.sendStream(resp.ContentLength, content)
 		return
+	}
+	if resp.ContentLength >= 0 && resp.Status != fasthttp.StatusNoContent {
+		x.appendLength(resp.ContentLength)
+	}
+	x.endResponse()
+	x.ctx.Response.SkipBody = true
+	_ = content.Close() //nolint:errcheck // there is none
+}
+
+// sendStream ends the block, and has fasthttp send content, whose length is -1 where it is not known.
+func (x *exchange) sendStream(length int64, content io.ReadCloser) {
+	switch {
 	case length >= 0:
 		x.appendLength(length)
 	case !x.ctx.Request.Header.IsHTTP11():
-		x.relayUntilClose(r)
+		x.sendUntilClose(content)
 		return
 	default:
 		x.out = append(x.out, "Transfer-Encoding: chunked\r\n"...)
 	}
 	x.endResponse()
 	x.ctx.Response.ImmediateHeaderFlush = length < 0 || length > smallBody // whoever waits for the header need not wait for content
-	x.ctx.Response.SetBodyStream(r, int(length))
+	x.ctx.Response.SetBodyStream(content, int(length))
 }
 
 // appendOrigin begins the block with the origin's own words.
@@ -142,20 +163,21 @@ func (x *exchange) appendOrigin(resp *upstream.Response) {
 	}
 }
 
-// relayUntilClose answers an HTTP/1.0 client with content of unknown length: its end is the connection's
+// sendUntilClose answers an HTTP/1.0 client with content of unknown length: its end is the connection's
 // (RFC 9112 §6.3). fasthttp would send it in chunks, so the connection is taken from it.
-func (x *exchange) relayUntilClose(r *relay) {
+func (x *exchange) sendUntilClose(content io.ReadCloser) {
 	x.out = append(x.out, "Connection: close\r\n"...)
 	x.endBlock()
 	block := bytes.Clone(x.out)
+	client := x.ctx.Conn()
 	x.ctx.HijackSetNoResponse(true)
 	x.ctx.Hijack(func(c net.Conn) {
-		defer r.Close()
+		defer content.Close()
 		if _, err := c.Write(block); err != nil {
 			return
 		}
-		if _, err := io.Copy(c, r); err != nil {
-			if tcp, ok := r.conn.(*net.TCPConn); ok {
+		if _, err := io.Copy(c, content); err != nil {
+			if tcp, ok := client.(*net.TCPConn); ok {
 				_ = tcp.SetLinger(0) //nolint:errcheck // the reset tells the client that content is missing
 			}
 		}

@@ -17,6 +17,7 @@ const (
 	StaleError                 // a stale one in place of an error
 	Revalidated                // a stored one that the origin confirmed
 	Miss                       // the origin's response to a request that the store could have answered
+	Collapsed                  // what another such request fetched at the same time
 	Passed                     // the origin's response to one that it could not
 	Refused                    // answered here without looking further: 4xx, 504 for only-if-cached, 508
 	Failed                     // no usable answer from the origin: 502, 503, 504
@@ -25,7 +26,7 @@ const (
 
 // String returns the outcome as it stands in metrics and logs.
 func (o Outcome) String() string {
-	return [...]string{"hit", "stale", "stale-if-error", "revalidated", "miss", "pass", "refused", "error"}[o]
+	return [...]string{"hit", "stale", "stale-if-error", "revalidated", "miss", "collapsed", "pass", "refused", "error"}[o]
 }
 
 // Buckets are the upper bounds of the duration histograms; one more bucket has no bound.
@@ -54,6 +55,11 @@ type Stats struct {
 	RefreshesFailed          uint64
 	RefreshesDropped         uint64
 	QueuedBytes, QueuedLimit int64  // bodies in queues and flights now, and the most there may be
+	Flights                  int64  // fetches under way now that other requests can join
+	Followers                int64  // requests that wait for them now
+	FollowersReleased        uint64 // requests that waited for a response that they could not share
+	FollowersTimedOut        uint64 // requests that waited COALESCE_TIMEOUT in vain
+	FlightsBarred            uint64 // requests that waited for nobody, as the key's responses could not be shared
 	Panics                   uint64 // requests that ended in a panic; a defect each
 	Invalidations            uint64 // target URIs invalidated by unsafe requests
 	InvalidationsFailed      uint64 // of those, how many a tier could not be told
@@ -63,6 +69,8 @@ type Stats struct {
 type counters struct {
 	fillsStored, fillsFailed, fillsDropped, fillsNoRoom atomic.Uint64
 	refreshesDone, refreshesFailed, refreshesDropped    atomic.Uint64
+	followers                                           atomic.Int64
+	followersReleased, followersTimedOut, flightsBarred atomic.Uint64
 	panics, invalidations, invalidationsFailed          atomic.Uint64
 }
 
@@ -105,6 +113,8 @@ func (h *Handler) Stats() Stats {
 		FillsDropped: c.fillsDropped.Load(), FillsNoRoom: c.fillsNoRoom.Load(),
 		RefreshesDone: c.refreshesDone.Load(), RefreshesFailed: c.refreshesFailed.Load(), RefreshesDropped: c.refreshesDropped.Load(),
 		QueuedBytes: h.budget.used.Load(), QueuedLimit: h.budget.limit,
+		Flights: h.flights.under.Load(), Followers: c.followers.Load(), FollowersReleased: c.followersReleased.Load(),
+		FollowersTimedOut: c.followersTimedOut.Load(), FlightsBarred: c.flightsBarred.Load(),
 		Panics:        c.panics.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationsFailed: c.invalidationsFailed.Load(),
 	}

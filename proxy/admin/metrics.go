@@ -50,6 +50,9 @@ var (
 	fills    = desc("fills_total", "Responses on their way into the tiers: stored, failed (a tier refused), dropped (queue full or stopping), no-room (POOL_QUEUE_BYTES used up).", "result")
 	refreshs = desc("refreshes_total", "Stale responses that were refreshed in the background.", "result")
 	unsafe   = desc("invalidations_total", "Target URIs invalidated by unsafe requests.", "result")
+	flights  = desc("flights", "Fetches under way that other requests can join.")
+	waiting  = desc("followers", "Requests that wait for such a fetch.")
+	follows  = desc("followers_total", "Requests that met a fetch for the same and could not share it: released (it was not for them), timed-out (after COALESCE_TIMEOUT), barred (they did not wait, as the key's responses could not be shared a moment ago).", "result")
 	bytesNow = desc("queued_bytes", "Bodies waiting in queues and flights.")
 	bytesMax = desc("queued_bytes_limit", "POOL_QUEUE_BYTES.")
 
@@ -121,6 +124,11 @@ func (s Sources) collectRequests(out sink) {
 	out.count(refreshs, st.RefreshesDropped, "dropped")
 	out.count(unsafe, st.Invalidations-st.InvalidationsFailed, "done")
 	out.count(unsafe, st.InvalidationsFailed, "failed")
+	out.gauge(flights, float64(st.Flights))
+	out.gauge(waiting, float64(st.Followers))
+	out.count(follows, st.FollowersReleased, "released")
+	out.count(follows, st.FollowersTimedOut, "timed-out")
+	out.count(follows, st.FlightsBarred, "barred")
 	out.gauge(bytesNow, float64(st.QueuedBytes))
 	out.gauge(bytesMax, float64(st.QueuedLimit))
 }
