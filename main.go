@@ -19,6 +19,7 @@ import (
 	"github.com/nearside-cache/nearside/proxy"
 	"github.com/nearside-cache/nearside/proxy/admin"
 	"github.com/nearside-cache/nearside/proxy/environ"
+	"github.com/nearside-cache/nearside/proxy/heap"
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
@@ -42,15 +43,20 @@ type config struct {
 	L2       redis.Config    `doc:"L2: Redis"`
 	Pool     pool.Config     `envPrefix:"POOL_" doc:"Worker pools: one for fills, one for refreshes"`
 	Admin    admin.Config    `doc:"Admin"`
+	Memory   heap.Config     `doc:"Memory"`
 	Log      logging         `doc:"Log"`
 }
 
 // Validate checks what spans the parts.
 func (c *config) Validate() error {
+	var errs []error
 	if c.Policy.Authorization == policy.PerCredential && c.L2.Enabled() && c.Policy.CredentialSecret == "" && c.L2.Secret == "" {
-		return errors.New("CREDENTIAL_SECRET: AUTHORIZATION=per-credential with REDIS_URL needs it, or L2_SECRET, so that the fleet finds what it stored; want at least 16 characters, the same for the fleet")
+		errs = append(errs, errors.New("CREDENTIAL_SECRET: AUTHORIZATION=per-credential with REDIS_URL needs it, or L2_SECRET, so that the fleet finds what it stored; want at least 16 characters, the same for the fleet"))
 	}
-	return nil
+	if limit, ok := heap.Limit(); ok {
+		errs = append(errs, heap.Check(c.L1.MaxBytes, c.Proxy.QueueBytes, limit))
+	}
+	return errors.Join(errs...)
 }
 
 type logging struct {
@@ -185,7 +191,8 @@ type sidecar struct {
 	cfg *config
 	log *slog.Logger
 
-	l2        *redis.Tier // nil without REDIS_URL
+	memory    tiers.ByteSize // the garbage collector's limit at first
+	l2        *redis.Tier    // nil without REDIS_URL
 	fills     *pool.Pool
 	refreshes *pool.Pool
 	handler   *proxy.Handler
@@ -224,6 +231,7 @@ func build(cfg *config) (*sidecar, error) {
 	if cfg.Policy.CredentialSecret == "" {
 		cfg.Policy.CredentialSecret = cfg.L2.Secret
 	}
+	s.memory = heap.Manage(cfg.Memory, cfg.L1.MaxBytes)
 	s.fills, s.refreshes = s.pool("fill"), s.pool("refresh")
 	s.handler = proxy.New(proxy.Parts{
 		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Origin: origin, Upstream: cfg.Upstream,
@@ -267,7 +275,7 @@ func (s *sidecar) start() (err error) {
 	if cfg := &s.cfg.Policy; cfg.Authorization == policy.AuthorizationRFC {
 		s.log.Info("responses to requests with Authorization are stored only with public, s-maxage or must-revalidate; if all of your app's requests carry a token, see AUTHORIZATION=per-credential")
 	}
-	s.log.Info("ready", "version", version, "upstream", s.cfg.Upstream.URL, "l1", s.describeL1(), "l2", s.describeL2())
+	s.log.Info("ready", "version", version, "upstream", s.cfg.Upstream.URL, "l1", s.describeL1(), "l2", s.describeL2(), "memory_limit", s.describeMemory())
 	return nil
 }
 
@@ -297,6 +305,13 @@ func (s *sidecar) describeL2() string {
 		return "off: REDIS_URL is empty"
 	}
 	return s.cfg.L2.Describe()
+}
+
+func (s *sidecar) describeMemory() string {
+	if s.memory == heap.Unlimited {
+		return "off"
+	}
+	return s.memory.String()
 }
 
 // shutdown stops in the order in which the parts feed each other: clients, refreshes, fills, Redis.
