@@ -15,8 +15,14 @@ import (
 // startCluster runs so many masters with all slots between them, and a replica for each of them if asked for.
 func startCluster(t *testing.T, masters int, replicas bool) (nodes, copies []*server) {
 	t.Helper()
+	return cluster(t, masters, replicas, start)
+}
+
+// cluster is startCluster with servers that are started by serve.
+func cluster(t *testing.T, masters int, replicas bool, serve func(t testing.TB, args ...string) *server) (nodes, copies []*server) {
+	t.Helper()
 	one := func() *server {
-		return start(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-node-timeout", "1000",
+		return serve(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-node-timeout", "1000",
 			"--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0")
 	}
 	const slots = 16384
@@ -31,7 +37,7 @@ func startCluster(t *testing.T, masters int, replicas bool) (nodes, copies []*se
 	}
 	all := append(append([]*server(nil), nodes...), copies...)
 	for _, n := range all[1:] {
-		all[0].do("cluster", "meet", "127.0.0.1", n.port, n.args[3])
+		all[0].do("cluster", "meet", "127.0.0.1", n.peer, n.args[3])
 	}
 	settled := func(what string) {
 		eventually(t, 30*time.Second, what, func() bool {

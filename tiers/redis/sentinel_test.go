@@ -23,13 +23,19 @@ type pair struct {
 
 func startPair(t *testing.T) *pair {
 	t.Helper()
-	p := &pair{master: start(t, "--repl-diskless-sync-delay", "0")}
-	p.replica = start(t, "--replicaof", "127.0.0.1 "+p.master.port, "--repl-diskless-sync-delay", "0")
+	return startPairOf(t, start, "")
+}
+
+// startPairOf is startPair with servers that are started by serve, and more lines of the sentinel's configuration.
+func startPairOf(t *testing.T, serve func(t testing.TB, args ...string) *server, more string) *pair {
+	t.Helper()
+	p := &pair{master: serve(t, "--repl-diskless-sync-delay", "0")}
+	p.replica = serve(t, "--replicaof", "127.0.0.1 "+p.master.peer, "--repl-diskless-sync-delay", "0")
 	port := freePort(t)
 	p.sentinel = "127.0.0.1:" + port
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "port %s\nbind 127.0.0.1\nsentinel monitor cache 127.0.0.1 %s 1\n"+
-		"sentinel down-after-milliseconds cache 500\nsentinel failover-timeout cache 3000\n", port, p.master.port), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, more+"port %s\nbind 127.0.0.1\nsentinel monitor cache 127.0.0.1 %s 1\n"+
+		"sentinel down-after-milliseconds cache 500\nsentinel failover-timeout cache 3000\n", port, p.master.peer), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("redis-server", file, "--sentinel")
@@ -60,7 +66,7 @@ func (p *pair) leads(t *testing.T, s *server) {
 	t.Helper()
 	eventually(t, 30*time.Second, "the replica takes over", func() bool {
 		addr, err := p.ask(t, "sentinel", "get-master-addr-by-name", "cache").Slice()
-		return err == nil && len(addr) == 2 && addr[1] == s.port && s.do("role").([]any)[0] == "master"
+		return err == nil && len(addr) == 2 && addr[1] == s.peer && s.do("role").([]any)[0] == "master"
 	})
 }
 
@@ -68,7 +74,7 @@ func TestSentinel(t *testing.T) {
 	p := startPair(t)
 	t.Run("contract", func(t *testing.T) { contract(t, p.config()) })
 	t.Run("forced failover", func(t *testing.T) {
-		failover(t, p, p.replica, func() {
+		failover(t, p, p.config(), p.replica, func() {
 			if err := p.ask(t, "sentinel", "failover", "cache").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -78,19 +84,19 @@ func TestSentinel(t *testing.T) {
 
 func TestSentinelMasterKilled(t *testing.T) {
 	p := startPair(t)
-	failover(t, p, p.replica, p.master.kill)
+	failover(t, p, p.config(), p.replica, p.master.kill)
 }
 
 func TestSentinelMasterHung(t *testing.T) {
 	p := startPair(t)
-	failover(t, p, p.replica, p.master.hang)
+	failover(t, p, p.config(), p.replica, p.master.hang)
 }
 
 // failover lets another server take over under traffic.
-func failover(t *testing.T, p *pair, next *server, begin func()) {
+func failover(t *testing.T, p *pair, cfg redis.Config, next *server, begin func()) {
 	t.Helper()
 	log := new(lines)
-	tier := openLogged(t, p.config(), log)
+	tier := openLogged(t, cfg, log)
 	r := startTraffic(t, tier)
 	eventually(t, 10*time.Second, "the replica has the keys", func() bool { return len(next.keys("nearside:v1:*")) >= trafficKeys })
 	began := time.Now()

@@ -31,6 +31,7 @@ type server struct {
 	t    testing.TB
 	dir  string
 	port string
+	peer string // the port at which other servers find it
 	args []string
 	cmd  *exec.Cmd
 	out  *bytes.Buffer
@@ -44,6 +45,7 @@ func start(t testing.TB, args ...string) *server {
 		t.Fatal(err)
 	}
 	s := &server{t: t, dir: dir, port: freePort(t), args: args}
+	s.peer = s.port
 	t.Cleanup(func() {
 		s.kill()
 		_ = os.RemoveAll(dir)

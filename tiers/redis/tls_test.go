@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,15 +80,88 @@ func (a *authority) issue(name string, hosts ...string) {
 
 func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
 
-func TestTLS(t *testing.T) {
+// newFleet makes an authority with a certificate for servers and one for clients.
+func newFleet(t *testing.T) *authority {
+	t.Helper()
 	ca := newAuthority(t, "ca")
 	ca.issue("server", "redis.test")
 	ca.issue("client")
+	return ca
+}
+
+// options are a server's for TLS at a port.
+func (a *authority) options(port string) []string {
+	return []string{"tls-port", port, "tls-cert-file", a.file("server.crt"), "tls-key-file", a.file("server.key"),
+		"tls-ca-cert-file", a.file("ca.crt"), "tls-auth-clients", "yes", "tls-replication", "yes"}
+}
+
+// serve starts a server that other servers speak TLS with, at peer.
+func (a *authority) serve(t testing.TB, args ...string) *server {
 	port := freePort(t)
-	start(t, "--tls-port", port, "--tls-cert-file", ca.file("server.crt"), "--tls-key-file", ca.file("server.key"),
-		"--tls-ca-cert-file", ca.file("ca.crt"), "--tls-auth-clients", "yes")
-	good := config("rediss://127.0.0.1:" + port)
-	good.CAFile, good.CertFile, good.KeyFile = ca.file("ca.crt"), ca.file("client.crt"), ca.file("client.key")
+	for i, word := range a.options(port) {
+		if i%2 == 0 {
+			word = "--" + word
+		}
+		args = append(args, word)
+	}
+	s := start(t, append(args, "--tls-cluster", "yes")...)
+	s.peer = port
+	return s
+}
+
+// config is the configuration for a URL, with the client's certificate.
+func (a *authority) config(url string) redis.Config {
+	cfg := config(url)
+	cfg.CAFile, cfg.CertFile, cfg.KeyFile = a.file("ca.crt"), a.file("client.crt"), a.file("client.key")
+	return cfg
+}
+
+// TestTLSCluster: all nodes are spoken to in TLS, also those that only the cluster knows; a node that is away takes
+// nothing from the others.
+func TestTLSCluster(t *testing.T) {
+	ca := newFleet(t)
+	nodes, _ := cluster(t, 3, false, ca.serve)
+	cfg := ca.config("rediss://127.0.0.1:" + nodes[0].peer)
+	cfg.Mode = "cluster"
+	contract(t, cfg)
+	for _, n := range nodes {
+		if len(n.keys("nearside:*")) == 0 {
+			t.Errorf("no keys on %s", n.peer)
+		}
+		// Connections but that of the test itself, by a socket, are the tier's and the bus's.
+		for _, line := range strings.Split(n.do("client", "list").(string), "\n") {
+			if strings.Contains(line, "laddr=127.0.0.1:"+n.port+" ") {
+				t.Errorf("a connection in the clear: %s", line)
+			}
+		}
+	}
+	cfg.CAFile = newAuthority(t, "ca").file("ca.crt")
+	if _, err := open(t, patient(cfg)).Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
+		t.Errorf("with another authority: Get = %v", err)
+	}
+}
+
+// TestTLSSentinel: sentinels and servers are spoken to in TLS, also after a failover.
+func TestTLSSentinel(t *testing.T) {
+	ca := newFleet(t)
+	port := freePort(t)
+	var conf strings.Builder
+	for i, word := range ca.options(port) {
+		conf.WriteString(word + [...]string{" ", "\n"}[i%2])
+	}
+	p := startPairOf(t, ca.serve, conf.String())
+	cfg := ca.config("rediss://127.0.0.1:" + port + "?master_name=cache")
+	contract(t, cfg)
+	failover(t, p, cfg, p.replica, func() {
+		if err := p.ask(t, "sentinel", "failover", "cache").Err(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestTLS(t *testing.T) {
+	ca := newFleet(t)
+	good := ca.config("rediss://127.0.0.1:" + ca.serve(t).peer)
 	t.Run("contract", func(t *testing.T) { contract(t, good) })
 	t.Run("by another name", func(t *testing.T) {
 		cfg := good
