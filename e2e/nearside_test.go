@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,8 +45,24 @@ func nearside(t *testing.T, env ...string) *sidecar {
 
 func launch(t *testing.T, args, env []string) *sidecar {
 	t.Helper()
-	s := &sidecar{t: t, exited: make(chan struct{})}
-	s.cmd = command(args, append([]string{"SHUTDOWN_DELAY=0s", "L2_TIMEOUT=2s"}, env...)...)
+	return watch(t, command(args, append(slices.Clone(quick), env...)...))
+}
+
+// launchIn is nearside by way of a command that runs another one.
+func launchIn(t *testing.T, by, env []string) *sidecar {
+	t.Helper()
+	cmd := exec.Command(by[0], append(by[1:], binary)...)
+	cmd.Env = command(nil, append(slices.Clone(quick), env...)...).Env
+	return watch(t, cmd)
+}
+
+// quick are the settings of sidecars that tests start.
+var quick = []string{"SHUTDOWN_DELAY=0s", "L2_TIMEOUT=2s"}
+
+// watch runs the command of a sidecar.
+func watch(t *testing.T, cmd *exec.Cmd) *sidecar {
+	t.Helper()
+	s := &sidecar{t: t, cmd: cmd, exited: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 // redisServer is a real redis-server on a unix socket.
 type redisServer struct {
 	t      *testing.T
-	path   string // of the program
+	argv   []string // the program, perhaps behind another one that runs it, and more options
 	dir    string
 	socket string
 	cmd    *exec.Cmd
@@ -25,7 +26,14 @@ type redisServer struct {
 // newRedis starts a redis-server that keeps its data in memory only.
 func newRedis(t *testing.T) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, path: program(t, "redis-server", "redis-server"), dir: t.TempDir()}
+	return newRedisIn(t, nil, "--port", "0")
+}
+
+// newRedisIn is newRedis by way of a command that runs another one, and with further options.
+func newRedisIn(t *testing.T, command []string, options ...string) *redisServer {
+	t.Helper()
+	argv := append(slices.Clone(command), program(t, "redis-server", "redis-server"))
+	r := &redisServer{t: t, argv: append(argv, options...), dir: t.TempDir()}
 	r.socket = filepath.Join(r.dir, "redis.sock")
 	r.client = redis.NewClient(&redis.Options{Network: "unix", Addr: r.socket, MaxRetries: -1, DialTimeout: time.Second})
 	t.Cleanup(func() {
@@ -47,7 +55,8 @@ func noRedis(t *testing.T) *redisServer {
 // start runs the server, empty, and waits until it answers.
 func (r *redisServer) start() {
 	r.t.Helper()
-	r.cmd = exec.Command(r.path, "--port", "0", "--unixsocket", r.socket, "--dir", r.dir, "--save", "", "--appendonly", "no")
+	argv := append(slices.Clone(r.argv), "--unixsocket", r.socket, "--dir", r.dir, "--save", "", "--appendonly", "no")
+	r.cmd = exec.Command(argv[0], argv[1:]...)
 	r.cmd.Stdout = io.Discard
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
