@@ -180,6 +180,8 @@ func (x *exchange) fail(err error) {
 		switch {
 		case ue.Kind == upstream.NoConn:
 			why = upstreamFull
+		case ue.Kind == upstream.Open:
+			why = upstreamOpen
 		case ue.Kind == upstream.BadRequest:
 			why = notForwarded
 		case ue.Kind == upstream.RequestBody:

@@ -222,7 +222,7 @@ func everybodys(err error) bool {
 		return false
 	}
 	switch ue.Kind {
-	case upstream.NoConn, upstream.Refused, upstream.Unreachable, upstream.ConnectTimeout, upstream.TLS, upstream.HeaderTimeout:
+	case upstream.NoConn, upstream.Open, upstream.Refused, upstream.Unreachable, upstream.ConnectTimeout, upstream.TLS, upstream.HeaderTimeout:
 		return true
 	}
 	return false

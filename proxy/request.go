@@ -32,6 +32,7 @@ var (
 	upstreamAway  = &refusal{502, policy.ReasonUpstream, "The upstream gave no usable answer."}
 	upstreamSlow  = &refusal{504, policy.ReasonUpstream, "The upstream did not answer in time."}
 	upstreamFull  = &refusal{503, policy.ReasonUpstream, "All connections to the upstream are busy."}
+	upstreamOpen  = &refusal{503, policy.ReasonUpstream, "The upstream gave no answer several times in a row. It is asked once a second until it does."}
 	notForwarded  = &refusal{400, policy.ReasonMalformed, "The request cannot be sent on as it is."}
 	contentFailed = &refusal{400, policy.ReasonMalformed, "The request's content did not arrive whole."}
 )

@@ -16,7 +16,8 @@ type Kind uint8
 // including TLS, nothing was sent.
 const (
 	BadRequest     Kind = iota // the Request cannot be sent as it is
-	NoConn                     // every connection was busy for ConnectTimeout
+	NoConn                     // every connection was busy for ConnectTimeout, or too many requests waited for one
+	Open                       // the origin is not asked: it gave no answers, and the breaker is open
 	Refused                    // nobody listens there
 	Unreachable                // the name or the address leads nowhere
 	ConnectTimeout             // no connection within ConnectTimeout
@@ -36,6 +37,7 @@ const (
 var kindNames = [kindCount]string{
 	BadRequest:     "bad-request",
 	NoConn:         "no-conn",
+	Open:           "breaker-open",
 	Refused:        "refused",
 	Unreachable:    "unreachable",
 	ConnectTimeout: "connect-timeout",

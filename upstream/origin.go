@@ -28,6 +28,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -52,6 +53,10 @@ type Origin struct {
 	tls            *tls.Config // nil: in the clear
 
 	client   fasthttp.HostClient
+	leases   atomic.Int64 // connections in use, and requests that wait for one
+	most     int64        // leases that there may be
+	breaker  breaker
+	hedges   hedges
 	heads    sync.Pool // *[]byte, for request heads
 	counters counters
 }
@@ -73,6 +78,9 @@ func New(config Config) (*Origin, error) {
 		timeout:        config.Timeout,
 		connectTimeout: config.ConnectTimeout,
 		tls:            secure,
+		most:           int64(config.MaxConns) + int64(config.MaxWaiting),
+		breaker:        breaker{threshold: int64(config.BreakerFailures)},
+		hedges:         hedges{after: config.HedgeAfter},
 		heads:          sync.Pool{New: func() any { return new([]byte) }},
 	}
 	if config.Host != "" && !o.preserveHost {
@@ -103,7 +111,12 @@ func (o *Origin) CloseIdle() { o.client.CloseIdleConnections() }
 func (o *Origin) Do(req *Request, resp *Response) error {
 	resp.Reset()
 	o.counters.requests.Add(1)
-	if e := o.do(req, resp); e != nil {
+	e := errOpen
+	if p := o.breaker.enter(); p != barred {
+		e = o.do(req, resp)
+		o.breaker.leave(p, e)
+	}
+	if e != nil {
 		resp.Reset()
 		o.counters.error(e)
 		return e
@@ -121,12 +134,10 @@ func (o *Origin) do(req *Request, resp *Response) *Error {
 		return e
 	}
 	x := exchange{o: o, head: head, req: req, resp: resp, start: time.Now()}
-	e = x.attempt()
-	if e != nil && x.lost(e) {
-		o.counters.retries.Add(1)
-		e = x.attempt()
+	if o.hedges.after > 0 && req.replayable() {
+		return x.hedge()
 	}
-	return e
+	return x.send()
 }
 
 // exchange is one call of Do.
@@ -138,6 +149,16 @@ type exchange struct {
 	start    time.Time
 	headerBy time.Time // when the header must be there; set once, a retry does not move it
 	reused   bool      // the connection had carried a request before
+}
+
+// send makes the one attempt, or the two where the first was lost.
+func (x *exchange) send() *Error {
+	e := x.attempt()
+	if e != nil && x.lost(e) {
+		x.o.counters.retries.Add(1)
+		e = x.attempt()
+	}
+	return e
 }
 
 // lost reports whether the request may be sent again: the origin closed a used
@@ -209,10 +230,16 @@ func (x *exchange) connect() (*conn, *Error) {
 }
 
 // lease takes a connection from HostClient: an idle one, a new one, or after
-// waiting the one that another request gave back.
+// waiting the one that another request gave back. When enough wait already, it
+// says so at once.
 func (o *Origin) lease() (*conn, *Error) {
+	if o.leases.Add(1) > o.most {
+		o.leases.Add(-1)
+		return nil, fail(NoConn, errCrowded)
+	}
 	lent, err := o.client.AcquireConn(0, false)
 	if err != nil {
+		o.leases.Add(-1)
 		var e *Error
 		if errors.As(err, &e) {
 			return nil, e
@@ -221,8 +248,12 @@ func (o *Origin) lease() (*conn, *Error) {
 	}
 	c := lent.Conn().(*conn)
 	if c.release == nil {
-		c.release = func() { o.client.ReleaseConn(lent) }
-		c.discard = func() { o.client.CloseConn(lent) }
+		c.release = func() { o.leases.Add(-1); o.client.ReleaseConn(lent) }
+		c.discard = func() { o.leases.Add(-1); o.client.CloseConn(lent) }
 	}
 	return c, nil
 }
+
+var errOpen = fail(Open, nil)
+
+var errCrowded = errors.New("UPSTREAM_MAX_WAITING requests wait for a connection already")

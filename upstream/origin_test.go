@@ -109,6 +109,32 @@ func TestWaitingForAConnection(t *testing.T) {
 	}
 }
 
+func TestFewMayWait(t *testing.T) {
+	release := make(chan struct{})
+	o, _ := origin(t, func(p *peer) {
+		<-release
+		answering(ok)(p)
+	}, func(c *Config) { c.MaxConns, c.MaxWaiting = 2, 3 })
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if a := ask(o, get("/")); a.body != "ok" {
+				t.Error(a.err)
+			}
+		})
+	}
+	eventually(t, "two are sent and three wait", func() bool { return o.Stats().Waiting == 3 })
+	for range 10 {
+		wantKind(t, ask(o, get("/")).err, NoConn)
+	}
+	close(release)
+	wg.Wait()
+	if s := o.Stats(); s.Waiting != 0 || s.Errors[NoConn] != 10 {
+		t.Errorf("%d wait afterwards, %d were refused", s.Waiting, s.Errors[NoConn])
+	}
+	wantBody(t, ask(o, get("/")), "ok")
+}
+
 func TestHeaderTimeoutIsNotRetried(t *testing.T) {
 	done := make(chan struct{})
 	defer close(done)

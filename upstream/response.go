@@ -57,6 +57,7 @@ type Response struct {
 	end       error // what Read gives from now on
 	reusable  bool  // the connection, once the body is read
 	untouched bool  // not a byte of the response came
+	from      *try  // the try whose response this is, when there may have been two; else nil
 }
 
 var responses = sync.Pool{New: func() any { return new(Response) }}
@@ -79,12 +80,19 @@ func (r *Response) Reset() {
 	r.Status, r.Header, r.ContentLength, r.Framing = 0, r.Header[:0], 0, None
 	r.Body, r.o, r.stream, r.end = nil, nil, nil, nil
 	r.reusable, r.untouched = false, false
+	if r.from != nil {
+		r.from.drop()
+		r.from = nil
+	}
 }
 
 // Close ends the exchange. A connection whose body was not read to io.EOF is
 // closed with it: the rest may be endless. Always nil; again is allowed. It
 // must not run beside a Read: let the request's Context end for that.
 func (r *Response) Close() error {
+	if r.from != nil {
+		return r.from.resp.Close()
+	}
 	if r.c != nil {
 		r.end = errReadAfterClose
 		r.finish(false)

@@ -165,7 +165,7 @@ func mustURL(t testing.TB, text string) URL {
 // open returns an Origin with short timeouts, changed by change.
 func open(t testing.TB, url string, change ...func(*Config)) *Origin {
 	t.Helper()
-	c := Config{URL: mustURL(t, url), Timeout: 5 * time.Second, ConnectTimeout: 2 * time.Second, MaxConns: 64}
+	c := Config{URL: mustURL(t, url), Timeout: 5 * time.Second, ConnectTimeout: 2 * time.Second, MaxConns: 64, MaxWaiting: 64}
 	for _, f := range change {
 		f(&c)
 	}

@@ -11,6 +11,11 @@ type Stats struct {
 	Dialed    uint64            // connections established
 	Stale     uint64            // idle connections found dead or poisoned before use, and thrown away
 	Retries   uint64            // requests sent a second time
+	Hedges    uint64            // second requests sent because the first took long
+	HedgesWon uint64            // of those, how many were answered first
+	Broken    bool              // the breaker is open
+	Opened    uint64            // how often it opened
+	Waiting   int64             // requests that wait for a connection now
 	Open      int64             // connections now, idle ones included
 	Idle      int64             // connections now that carry no request
 }
@@ -28,12 +33,17 @@ type counters struct {
 // Stats returns the counters as they are now. It does not block requests.
 func (o *Origin) Stats() Stats {
 	s := Stats{
-		Requests: o.counters.requests.Load(),
-		Dialed:   o.counters.dialed.Load(),
-		Stale:    o.counters.stale.Load(),
-		Retries:  o.counters.retries.Load(),
-		Open:     o.counters.open.Load(),
-		Idle:     int64(o.client.IdleConnsCount()),
+		Requests:  o.counters.requests.Load(),
+		Dialed:    o.counters.dialed.Load(),
+		Stale:     o.counters.stale.Load(),
+		Retries:   o.counters.retries.Load(),
+		Hedges:    o.hedges.sent.Load(),
+		HedgesWon: o.hedges.won.Load(),
+		Broken:    o.breaker.open.Load(),
+		Opened:    o.breaker.opened.Load(),
+		Waiting:   max(0, o.leases.Load()-int64(o.client.MaxConns)),
+		Open:      o.counters.open.Load(),
+		Idle:      int64(o.client.IdleConnsCount()),
 	}
 	for i := range s.Responses {
 		s.Responses[i] = o.counters.responses[i].Load()

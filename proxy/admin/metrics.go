@@ -84,6 +84,10 @@ var (
 	upConns     = desc("upstream_connections", "Connections to the upstream.", "state")
 	upDialed    = desc("upstream_connections_dialed_total", "Connections established.")
 	upStale     = desc("upstream_connections_stale_total", "Idle connections found dead or poisoned before use.")
+	upWaiting   = desc("upstream_waiting", "Requests that wait for a connection to the upstream.")
+	upBreaker   = desc("upstream_breaker_open", "1 while the upstream is asked once a second at most, because it gave no answers.")
+	upOpened    = desc("upstream_breaker_opened_total", "How often that began.")
+	upHedges    = desc("upstream_hedges_total", "Requests sent a second time because the first took longer than HEDGE_AFTER, by whether the second was answered first.", "result")
 	upRetries   = desc("upstream_retries_total", "Requests sent a second time, on a connection that died unused.")
 )
 
@@ -157,11 +161,7 @@ func (s Sources) collectL2(out sink) {
 			}
 		}
 	}
-	open := 0.0
-	if st.Open {
-		open = 1
-	}
-	out.gauge(l2Breaker, open)
+	out.gauge(l2Breaker, one(st.Open))
 	out.count(l2Opened, st.Opened)
 	out.count(l2RoundTrips, st.RoundTrips)
 	out.gauge(l2Conns, float64(st.Connections.Total-st.Connections.Idle), "busy")
@@ -201,6 +201,19 @@ func (s Sources) collectUpstream(out sink) {
 	out.count(upDialed, st.Dialed)
 	out.count(upStale, st.Stale)
 	out.count(upRetries, st.Retries)
+	out.gauge(upWaiting, float64(st.Waiting))
+	out.gauge(upBreaker, one(st.Broken))
+	out.count(upOpened, st.Opened)
+	out.count(upHedges, st.HedgesWon, "won")
+	out.count(upHedges, st.Hedges-min(st.Hedges, st.HedgesWon), "lost")
+}
+
+// one is 1 for true.
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // sink is where a collection goes.
