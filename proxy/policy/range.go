@@ -165,7 +165,7 @@ const (
 func (r *Request) Answer(header tiers.Header, e *tiers.Entry, now time.Time) (Span, Answer) {
 	own, ok := StoredSpan(e)
 	switch {
-	case !ok || r.Method != Get || !r.Is(Range): // §14.2: ranges are defined for GET, and for what would be 200
+	case !ok || !r.Method.Stored() || !r.Is(Range): // §14.2: ranges are defined for GET (and QUERY, RFC 10008 §2.6), and for what would be 200
 		return own, AnswerWhole
 	case r.Is(IfRange) && e.Status == 200 && !ifRange(header, e, now): // §13.1.5; a part is there because it was true
 		return own, AnswerWhole
