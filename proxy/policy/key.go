@@ -78,14 +78,20 @@ func (c *Config) ignores(name []byte) bool {
 
 func matchesName(pattern string, name []byte) bool {
 	prefix, open := strings.CutSuffix(pattern, "*")
+	rest, ok := cutDecoded(name, prefix)
+	return ok && (open || len(rest) == 0)
+}
+
+// cutDecoded takes what is prefix, when decoded, off the front of name.
+func cutDecoded(name []byte, prefix string) (rest []byte, ok bool) {
 	for i := range len(prefix) {
 		b, rest, ok := nextDecoded(name)
 		if !ok || b != prefix[i] {
-			return false
+			return nil, false
 		}
 		name = rest
 	}
-	return open || len(name) == 0
+	return name, true
 }
 
 // sortParameters sorts by name, as the origin reads it; those of one name keep their order, which may mean something.

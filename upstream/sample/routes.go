@@ -48,6 +48,8 @@ func (a *api) table() []route {
 		{"GET", "/v1/foods/batch", "up to 20 foods by their ids, in that order", "/v1/foods/batch?ids=1,2,3", a.getBatch},
 		{"GET", "/v1/categories", "the categories, and how many foods each has", "/v1/categories", a.listCategories},
 		{"GET", "/v1/search", "foods whose name, brand or category has every word of q", "/v1/search?q=organic+oat", a.search},
+		{"POST", "/v1/search", "the same search, asked by a JSON object with q, page and per_page", "/v1/search", a.searchByPost},
+		{"GET", "/v1/foods/{id}/price", "what a food costs; says nothing about caching", "/v1/foods/17/price", a.getPrice},
 		{"GET", "/v1/me", "the caller's own page, which no shared cache may keep", "/v1/me", a.getMe},
 	}
 }
@@ -192,6 +194,31 @@ func (a *api) search(w http.ResponseWriter, r *http.Request, now time.Time) erro
 	if err != nil {
 		return err
 	}
+	return a.searchFor(w, r, now, q)
+}
+
+// searchByPost is a search whose words stand in the content, so that a URL's length does not limit them.
+func (a *api) searchByPost(w http.ResponseWriter, r *http.Request, now time.Time) error {
+	var ask struct {
+		Q       string `json:"q"`
+		Page    int    `json:"page"`
+		PerPage int    `json:"per_page"`
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&ask); err != nil {
+		return badRequest("the body is not a JSON object with q, page and per_page: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	q := url.Values{"q": {ask.Q}}
+	for name, n := range map[string]int{"page": ask.Page, "per_page": ask.PerPage} {
+		if n != 0 {
+			q.Set(name, strconv.Itoa(n))
+		}
+	}
+	return a.searchFor(w, r, now, q)
+}
+
+func (a *api) searchFor(w http.ResponseWriter, r *http.Request, now time.Time, q url.Values) error {
 	words := strings.Fields(strings.ToLower(q.Get("q")))
 	if len(words) == 0 || len(words) > 10 {
 		return badRequest("q: want 1 to 10 words")
@@ -288,6 +315,24 @@ func (a *api) getMe(w http.ResponseWriter, r *http.Request, now time.Time) error
 		Favourites []int  `json:"favourites"`
 		Visit      uint64 `json:"visit"`
 	}{"free", []int{17, 42, 108}, a.visitor.Add(1)})
+}
+
+// getPrice answers without a word about caching, as many an API does.
+func (a *api) getPrice(w http.ResponseWriter, r *http.Request, _ time.Time) error {
+	f, err := a.lookup(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	body, err := encode(struct {
+		ID    int `json:"id"`
+		Cents int `json:"cents"`
+	}{f.ID, 99 + 50*(f.ID%17)})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body) // a client that has gone needs no answer
+	return nil
 }
 
 // lookup returns the food with the id that text is, or a problem.

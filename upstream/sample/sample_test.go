@@ -187,6 +187,9 @@ func TestProblems(t *testing.T) {
 		{"GET", "/v1/foods/batch?ids=1,,2", "", 400, "no id"},
 		{"GET", "/v1/foods/batch?ids=" + strings.Repeat("1,", 20) + "1", "", 400, "ids: want"},
 		{"GET", "/v1/search?q=+", "", 400, "q: want"},
+		{"POST", "/v1/search", `{"q":""}`, 400, "q: want"},
+		{"POST", "/v1/search", `{"words":"a"}`, 400, "unknown field"},
+		{"GET", "/v1/foods/3001/price", "", 404, "no food 3001"},
 		{"POST", "/v1/foods", "{}", 405, "POST is not for"},
 		{"DELETE", "/v1/foods/17", "", 405, "DELETE is not for"},
 		{"PUT", "/v1/foods/3001", "{}", 404, "no food 3001"},
@@ -337,6 +340,30 @@ func TestPutIntoAnotherCategory(t *testing.T) {
 	now := a.get(target, "If-Modified-Since: "+was.Header.Get("Last-Modified"))
 	if now.StatusCode != 200 || read[page](t, now).Total != read[page](t, was).Total-1 {
 		t.Errorf("GET after the PUT: %d %.200s", now.StatusCode, now.body)
+	}
+}
+
+// TestSearchByPost: both ways to search find the same.
+func TestSearchByPost(t *testing.T) {
+	t.Parallel()
+	a := start(t, -1)
+	got := a.do("POST", "/v1/search", `{"q":"dried peach","page":1,"per_page":5}`)
+	if want := a.get("/v1/search?q=dried+peach&per_page=5").body; got.StatusCode != 200 || got.body != want || !strings.Contains(want, "Dried peach") {
+		t.Errorf("%d %s\nwant %s", got.StatusCode, got.body, want)
+	}
+}
+
+// TestPrice: it says nothing about caching.
+func TestPrice(t *testing.T) {
+	t.Parallel()
+	got := start(t, -1).get("/v1/foods/17/price")
+	if got.StatusCode != 200 || got.body != "{\"id\":17,\"cents\":99}\n" {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+	for _, name := range []string{"Cache-Control", "Expires", "Etag", "Last-Modified"} {
+		if v := got.Header.Get(name); v != "" {
+			t.Errorf("%s: %s", name, v)
+		}
 	}
 }
 
