@@ -24,20 +24,21 @@ type exchange struct {
 	now   tiers.Instant // the time that is decided by: begun, or when L2 had answered
 
 	// The request.
-	route  *routes.Route
-	policy *policy.Config // the route's
-	req    policy.Request
-	header tiers.Header // the client's field lines, as they came
-	target target
-	host   []byte    // the client's Host, or the authority that replaces it
-	hops   int       // Max-Forwards of an OPTIONS request; 0 = none
-	body   []byte    // the content, when it is in memory: that of a query
-	room   int64     // bytes of the budget held for it
-	rest   io.Reader // of a query's content that is too large, what was not read
-	keyBuf []byte    // the Key's bytes
-	varied []byte    // what Variant has made so far
-	hash   uint64    // of the Key, once it was needed
-	asOf   tiers.Position
+	route     *routes.Route
+	policy    *policy.Config // the route's
+	req       policy.Request
+	header    tiers.Header // the client's field lines, as they came
+	target    target
+	host      []byte    // the client's Host, or the authority that replaces it
+	hops      int       // Max-Forwards of an OPTIONS request; 0 = none
+	body      []byte    // the content, when it is in memory: that of a query
+	room      int64     // bytes of the budget held for it
+	rest      io.Reader // of a query's content that is too large, what was not read
+	keyBuf    []byte    // the Key's bytes
+	searchBuf []byte    // those of its Key by what its path said, see search.go
+	varied    []byte    // what Variant has made so far
+	hash      uint64    // of the Key, once it was needed
+	asOf      tiers.Position
 
 	// What it has to do with others that ask for the same.
 	flight        *flight // that it leads; nil = none
@@ -85,7 +86,7 @@ func (x *exchange) release() {
 		h.budget.give(x.room)
 	}
 	*x = exchange{
-		body: x.keptBody(), keyBuf: x.keyBuf[:0], varied: x.varied[:0], out: x.out[:0],
+		body: x.keptBody(), keyBuf: x.keyBuf[:0], searchBuf: x.searchBuf[:0], varied: x.varied[:0], out: x.out[:0],
 		reader: x.reader, shard: x.shard,
 	}
 	h.exchanges.Put(x)

@@ -286,7 +286,7 @@ func (h *Handler) judge(c *policy.Config, key tiers.Key, req *policy.Request, he
 	r := c.ReadResponse(resp.Status, resp.Header)
 	e, why := c.NewEntry(req, header, &r, t)
 	if e != nil {
-		e.Key = tiers.Key(strings.Clone(string(key)))
+		e.Key = h.storedKey(key, resp.Header)
 	}
 	return e, why
 }

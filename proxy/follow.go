@@ -106,7 +106,16 @@ func (h *Handler) lead(x *exchange) {
 
 // lookAgain tells whether L1 has by now what x may be served. It is not counted as a look-up.
 func (h *Handler) lookAgain(x *exchange) bool {
-	for _, e := range h.Stack.Variants(x.key()) {
+	if h.lookAt(x, h.Stack.Variants(x.key())) {
+		return true
+	}
+	key, said := h.searchKey(x)
+	return said != nil && h.lookAt(x, h.Stack.Variants(key))
+}
+
+// lookAt tells whether x may be served one of the stored responses that were found.
+func (h *Handler) lookAt(x *exchange, found []*tiers.Entry) bool {
+	for _, e := range found {
 		if e == x.entry || !e.Selects(x) {
 			continue
 		}

@@ -3,10 +3,10 @@
 package proxy
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
@@ -41,6 +41,7 @@ type Handler struct {
 	Parts
 
 	routes       *routes.Table
+	searches     searches
 	uriPrefix    string // the upstream's URI, the beginning of each target URI
 	preserveHost bool   // the client's Host goes upstream, so it belongs to the Key
 	hostName     string // a configured Host goes upstream: the same
@@ -67,6 +68,7 @@ func New(p Parts) *Handler {
 	p.Policy.SetSecret(secret)
 	h := &Handler{
 		Parts:     p,
+		searches:  searches{seed: maphash.MakeSeed()},
 		routes:    routes.NewTable(p.Routes, p.Policy),
 		uriPrefix: p.Upstream.URL.Prefix(),
 		pseudonym: fmt.Appendf(nil, "nearside-%08x", rand.Uint32()),
@@ -117,7 +119,7 @@ func (h *Handler) lookup(x *exchange) {
 		x.decision = policy.Decide(&x.req, nil, x.now)
 		return
 	}
-	e, err := h.Stack.GetNear(context.Background(), x.key(), x)
+	e, err := h.getNear(x)
 	if err == nil {
 		x.entry, x.source = e, tiers.L1
 	}
@@ -130,7 +132,7 @@ func (h *Handler) lookFar(x *exchange) {
 		return
 	}
 	if h.Stack.Far != nil && (x.entry == nil || x.decision.Reason != policy.ReasonRequest) {
-		e, err := h.Stack.GetFar(context.Background(), x.key(), x)
+		e, err := h.getFar(x)
 		if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
 			x.entry, x.source = e, tiers.L2
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 type refresh struct {
 	h      *Handler
 	policy *policy.Config
+	key    tiers.Key    // of the request
 	entry  *tiers.Entry // what was served
 	req    policy.Request
 	header tiers.Header
@@ -34,7 +36,7 @@ func (h *Handler) submitRefresh(x *exchange) {
 		return
 	}
 	r := &refresh{
-		h: h, policy: x.policy, entry: x.entry, req: x.req, method: []byte("GET"),
+		h: h, policy: x.policy, key: tiers.Key(strings.Clone(string(x.key()))), entry: x.entry, req: x.req, method: []byte("GET"),
 		header: append(tiers.Header(nil), x.header...),
 		target: append([]byte(nil), x.target.raw...),
 		host:   append([]byte(nil), x.host...),
@@ -134,7 +136,7 @@ func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy
 // replace stores the origin's new response, which it owns. One that may not be stored still ends the old one.
 func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy.Times) error {
 	h := r.h
-	e, _ := h.judge(r.policy, r.entry.Key, &r.req, r.header, resp, t)
+	e, _ := h.judge(r.policy, r.key, &r.req, r.header, resp, t)
 	if e == nil {
 		resp.Release()
 		return h.Stack.Delete(ctx, r.entry.Key)

@@ -28,6 +28,7 @@
 //
 //	AUTHORIZATION       credentials.go  TestPerCredential, TestCredentialsInVariants
 //	KEY_…               key.go, facets.go   TestAppendTarget, TestFacets, FuzzAppendTarget
+//	No-Vary-Search      search.go       TestSearch, TestSearchMeaning
 //	STATUS_TTL          statusttl.go    TestStatusTTL, TestStatusTTLText
 //	routes              override.go     TestOverride
 //

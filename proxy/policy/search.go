@@ -91,9 +91,10 @@ func stringsOf(m httpsfv.Member) (list []string, ok bool) {
 func (s *Search) Said() bool { return s.said }
 
 // AppendQuery appends a query as s sees it: two queries give the same bytes exactly when they differ in nothing that
-// matters. They are compared as application/x-www-form-urlencoded has them: decoded, and without empty pieces.
+// matters. It allocates nothing for queries of the usual size. They are compared as application/x-www-form-urlencoded has them: decoded, and without empty pieces.
 func (s *Search) AppendQuery(dst, query []byte) []byte {
-	var kept [][]byte
+	var room [maxParameters][]byte
+	kept := room[:0]
 	for more := true; more; {
 		var p []byte
 		p, query, more = bytes.Cut(query, []byte("&"))
@@ -102,7 +103,7 @@ func (s *Search) AppendQuery(dst, query []byte) []byte {
 		}
 	}
 	if s.anyOrder {
-		slices.SortStableFunc(kept, func(a, b []byte) int { return compareNames(nameOf(a), nameOf(b)) })
+		sortParameters(kept)
 	}
 	for i, p := range kept {
 		if i > 0 {

@@ -62,6 +62,14 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+func TestSearchAllocatesNothing(t *testing.T) {
+	s := SearchOf(fields(`No-Vary-Search: key-order, params=("utm_source" "ref")`))
+	query, dst := []byte("z=1&category=fruit&utm_source=x&a=2&page=3"), make([]byte, 0, 256)
+	if n := testing.AllocsPerRun(100, func() { dst = s.AppendQuery(dst[:0], query) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // TestSearchMeaning compares with another way to say when two queries are the same.
 func TestSearchMeaning(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
