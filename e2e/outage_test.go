@@ -191,6 +191,7 @@ func TestRedisAbsentAtStart(t *testing.T) {
 		r := s.get("/a")
 		equal(t, "status", r.status, 200)
 		equal(t, "body", r.body, item("/a"))
+		s.settled() // until then whoever comes shares it
 	}
 	equal(t, "requests at the origin", o.count("/a"), 3)
 

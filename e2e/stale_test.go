@@ -58,8 +58,8 @@ func TestRefreshAnswers(t *testing.T) {
 			{"confirmed", reply("", "Status: 304", "Cache-Control: max-age=60"), "hit; detail=" + tier + " old"},
 			{"gone", reply("gone", "Status: 404", "Cache-Control: max-age=60"), "hit; detail=" + tier + " gone"},
 			{"private from now on", reply("new", "Cache-Control: private"), "fwd=uri-miss; fwd-status=200; detail=private new"},
-			{"failed", reply("oops", "Status: 503"), "hit; detail=" + tier + " old"},
-			{"cut", "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhal", "hit; detail=" + tier + " old"},
+			{"failed", reply("oops", "Status: 503"), "hit; detail=refresh-failed old"},
+			{"cut", "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhal", "hit; detail=refresh-failed old"},
 		} {
 			target := fmt.Sprintf("/refresh/%d", i)
 			o.on(target, func(c *call) {

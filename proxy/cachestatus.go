@@ -15,8 +15,20 @@ func (x *exchange) appendCacheStatus() {
 		x.out = append(x.out, "; hit"...)
 		x.appendTTL()
 		x.out = append(x.out, "; detail="...)
-		x.out = append(x.out, x.source.String()...)
-	case StaleError, Revalidated, Miss, Collapsed, Passed, Failed:
+		if x.failing {
+			x.out = append(x.out, "refresh-failed"...)
+		} else {
+			x.out = append(x.out, x.source.String()...)
+		}
+	case StaleError:
+		if !x.unasked {
+			x.appendForward()
+			break
+		}
+		x.out = append(x.out, "; hit"...)
+		x.appendTTL()
+		x.appendDetail()
+	case Revalidated, Miss, Collapsed, Passed, Failed:
 		x.appendForward()
 	case Refused:
 		x.appendDetail()

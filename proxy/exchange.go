@@ -36,6 +36,7 @@ type exchange struct {
 	rest      io.Reader // of a query's content that is too large, what was not read
 	keyBuf    []byte    // the Key's bytes
 	searchBuf []byte    // those of its Key by what its path said, see search.go
+	flightBuf []byte    // those of its flight where it is not that of a Key
 	varied    []byte    // what Variant has made so far
 	hash      uint64    // of the Key, once it was needed
 	asOf      tiers.Position
@@ -45,6 +46,7 @@ type exchange struct {
 	unconditional bool    // it leads for others: the client's own conditions are not sent on
 	barred        bool    // it goes alone, as the key's responses could not be shared
 	collapsed     bool    // its answer is what another request fetched
+	unasked       bool    // the origin was not asked, as it failed a moment ago
 
 	// What was found and decided.
 	entry    *tiers.Entry
@@ -56,6 +58,7 @@ type exchange struct {
 	outcome   Outcome
 	status    int
 	fwdStatus int          // the origin's status code; 0 = it was not asked, or gave none
+	failing   bool         // the stale response could not be refreshed the last time
 	stored    bool         // the response was handed to the fills
 	detail    fmt.Stringer // why, where the decision does not say; nil = nothing to add
 
@@ -86,7 +89,7 @@ func (x *exchange) release() {
 		h.budget.give(x.room)
 	}
 	*x = exchange{
-		body: x.keptBody(), keyBuf: x.keyBuf[:0], searchBuf: x.searchBuf[:0], varied: x.varied[:0], out: x.out[:0],
+		body: x.keptBody(), keyBuf: x.keyBuf[:0], searchBuf: x.searchBuf[:0], flightBuf: x.flightBuf[:0], varied: x.varied[:0], out: x.out[:0],
 		reader: x.reader, shard: x.shard,
 	}
 	h.exchanges.Put(x)

@@ -17,6 +17,9 @@ import (
 // fetch gets the response that the store could not give: by a conditional request when there is a stored
 // response to confirm, else by the request as it came.
 func (h *Handler) fetch(x *exchange) {
+	if h.spare(x) { // with what L2 had
+		return
+	}
 	x.outcome = Miss
 	switch {
 	case x.decision.Action == policy.Revalidate && h.revalidate(x, x.entry),
@@ -146,6 +149,7 @@ func (h *Handler) standIn(x *exchange, resp *upstream.Response, err error) bool 
 		return false
 	}
 	if policy.StandIn(&x.req, x.entry, tiers.Now()) {
+		h.inFlight.failed(x.entry)
 		h.settle(x, result{fate: failed, status: resp.Status, err: err})
 		resp.Release()
 		x.standIn()

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/nearside-cache/nearside/tiers"
 )
 
 func TestBudgetHoldsItsLimit(t *testing.T) {
@@ -35,42 +33,6 @@ func TestBudgetHoldsItsLimit(t *testing.T) {
 	if !b.take(100) || b.take(1) {
 		t.Error("the limit is not 100")
 	}
-}
-
-func TestARefreshIsUnderWayOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var f inFlight
-		e, other := &tiers.Entry{Key: "k"}, &tiers.Entry{Key: "k", Vary: "a", Variant: "b"}
-		if !f.begin(e) || f.begin(e) || !f.begin(other) {
-			t.Fatal("the set does not keep variants apart")
-		}
-		f.end(e, 0)
-		if !f.begin(e) {
-			t.Fatal("a refresh that is done bars the next")
-		}
-		f.end(e, time.Second)
-		if time.Sleep(time.Second / 2); f.begin(e) {
-			t.Fatal("a failed refresh is tried again too soon")
-		}
-		if time.Sleep(time.Second); !f.begin(e) {
-			t.Fatal("a failed refresh is never tried again")
-		}
-	})
-}
-
-func TestPausedRefreshesAreForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var f inFlight
-		for i := range 2*maxPaused + 2 {
-			e := &tiers.Entry{Key: tiers.Key(rune(i + 1000))}
-			f.begin(e)
-			f.end(e, time.Millisecond)
-			time.Sleep(time.Millisecond)
-		}
-		if len(f.until) > maxPaused {
-			t.Errorf("%d keys are remembered", len(f.until))
-		}
-	})
 }
 
 func TestEverySecond(t *testing.T) {

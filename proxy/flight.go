@@ -17,6 +17,8 @@ type flight struct {
 	home *flightShard
 	asOf tiers.Position // the log position that was applied when the leader's request began
 
+	refresh bool // it renews what can still be served, for a while
+
 	found   *tiers.Entry // what the leader found in the tiers and could not serve, or nil; set before it settles
 	foundIn tiers.Source
 
@@ -63,9 +65,9 @@ func newFlights() *flights { return &flights{seed: maphash.MakeSeed()} }
 func (t *flights) hash(key tiers.Key) uint64 { return maphash.String(t.seed, string(key)) }
 
 // join returns the flight for key, and whether it begins with this call: then the caller leads it, and must settle it.
-// The bytes of key are not kept.
-func (t *flights) join(key tiers.Key, hash uint64, asOf tiers.Position) (f *flight, leads bool) {
-	s := &t.shards[hash%uint64(len(t.shards))]
+// The bytes of key are not kept. refresh says of a flight that begins that it is in the background.
+func (t *flights) join(key tiers.Key, asOf tiers.Position, refresh bool) (f *flight, leads bool) {
+	s := &t.shards[t.hash(key)%uint64(len(t.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f = s.all[key]; f != nil {
@@ -74,7 +76,7 @@ func (t *flights) join(key tiers.Key, hash uint64, asOf tiers.Position) (f *flig
 		}
 		return f, false
 	}
-	f = &flight{key: tiers.Key(strings.Clone(string(key))), home: s, asOf: asOf}
+	f = &flight{key: tiers.Key(strings.Clone(string(key))), home: s, asOf: asOf, refresh: refresh}
 	if s.all == nil {
 		s.all = map[tiers.Key]*flight{}
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -19,6 +20,9 @@ const rounds = 2
 // seek gets x further than L1 did: as the leader of a flight, as a follower of one, or alone. It returns true when x
 // was answered with what another request fetched; else x goes on as its decision says.
 func (h *Handler) seek(x *exchange) (answered bool) {
+	if h.spare(x) {
+		return true
+	}
 	if h.Config.CoalesceTimeout == 0 || !h.stores() || x.decision.Action > policy.Fetch || !policy.Collapsible(&x.req) {
 		h.lookFar(x)
 		return false
@@ -33,16 +37,20 @@ func (h *Handler) seek(x *exchange) (answered bool) {
 	by := x.begun.Add(h.Config.CoalesceTimeout)
 	vary := h.varyOf(x)
 	for round := range rounds {
-		f, leads := h.flights.join(x.flightKey(vary), x.hash, x.asOf)
+		f, leads := h.flights.join(h.flightKey(x, vary), x.asOf, false)
 		if leads {
 			x.flight, x.unconditional = f, round > 0
 			h.lead(x)
 			return false
 		}
+		if f.refresh && x.entry == nil { // L2 may have what is being renewed
+			if h.lookFar(x); x.decision.Action <= policy.ServeStale {
+				return false
+			}
+		}
 		if !h.await(f, by) {
 			h.counters.followersTimedOut.Add(1)
-			h.lookFar(x)
-			return false
+			return h.weary(x)
 		}
 		switch h.admit(x, f, by) {
 		case answeredHere:
@@ -59,9 +67,37 @@ func (h *Handler) seek(x *exchange) (answered bool) {
 	return false
 }
 
-// varyOf is the Vary of what L1 has for other request fields, if that is all it has: then the requests with one set
-// of values have a flight of their own.
+// weary deals with a follower that has waited long enough: it gets a stale response where that is allowed, else it goes
+// alone.
+func (h *Handler) weary(x *exchange) (answered bool) {
+	if policy.StandIn(&x.req, x.entry, tiers.Now()) {
+		x.unasked = true
+		x.standIn()
+		return true
+	}
+	h.lookFar(x)
+	return false
+}
+
+// spare answers with a stale response that stands in for an error, without asking, when the origin failed a moment ago:
+// for this response, or for so many that it is not asked. Whether it is well again is found out in the background.
+func (h *Handler) spare(x *exchange) (answered bool) {
+	if x.decision.Action != policy.Revalidate || !policy.StandIn(&x.req, x.entry, x.now) || !h.Origin.Open() && !h.inFlight.failing(x.entry) {
+		return false
+	}
+	h.settle(x, result{fate: failed})
+	x.unasked = true
+	x.standIn()
+	h.submitRefresh(x)
+	return true
+}
+
+// varyOf is what the stored response varies on, or, where there is none, those for other request fields: then the
+// requests with one set of values have a flight of their own.
 func (h *Handler) varyOf(x *exchange) string {
+	if x.entry != nil {
+		return x.entry.Vary
+	}
 	if x.decision.Reason != policy.ReasonVaryMiss {
 		return ""
 	}
@@ -71,24 +107,30 @@ func (h *Handler) varyOf(x *exchange) string {
 	return ""
 }
 
-// flightKey names what x asks for: the Key, the part that is asked for, and the values for the fields that vary names.
-// The bytes are the exchange's.
-func (x *exchange) flightKey(vary string) tiers.Key {
-	if vary == "" && !x.req.Is(policy.Range) {
-		return x.key()
+// flightKey names what x asks for: the Key under which its response would be stored, as far as is known, the part that is
+// asked for, and the values for the fields that vary names. The bytes are the exchange's.
+func (h *Handler) flightKey(x *exchange, vary string) tiers.Key {
+	key, said := h.searchKey(x)
+	if said == nil {
+		key = x.key()
 	}
-	n := len(x.keyBuf)
-	b := x.keyBuf
+	if vary == "" && !x.req.Is(policy.Range) {
+		return key
+	}
+	b := append(x.flightBuf[:0], key...)
 	if x.req.Is(policy.Range) {
 		b = strconv.AppendInt(append(b, 0, 'r'), x.req.Asked.First, 10)
 		b = strconv.AppendInt(append(b, '-'), x.req.Asked.Last, 10)
 	}
 	if vary != "" {
-		b = append(append(append(b, 0, 'v'), vary...), 0)
-		b = append(b, x.Variant(vary)...)
+		b = appendFlightVariant(b, vary, x.Variant(vary))
 	}
-	x.keyBuf = b[:n]
+	x.flightBuf = b
 	return bytesKey(b)
+}
+
+func appendFlightVariant(key []byte, vary, variant string) []byte {
+	return append(append(append(append(key, 0, 'v'), vary...), 0), variant...)
 }
 
 // lead has the leader of a flight look at L1 once more, as what it missed may have landed meanwhile, and then at L2.
@@ -160,6 +202,9 @@ func (h *Handler) admit(x *exchange, f *flight, by tiers.Instant) boarding {
 	switch {
 	case r.fate != shared:
 		return h.disembark(x, f)
+	case !h.isFor(x, r.entry):
+		h.counters.followersReleased.Add(1)
+		return alone
 	case !r.entry.Selects(x):
 		return next
 	case r.source != tiers.None:
@@ -189,6 +234,16 @@ func (h *Handler) admit(x *exchange, f *flight, by tiers.Instant) boarding {
 	return alone
 }
 
+// isFor tells whether e, which a request for the same flight brought, is a response for x's target: the query that it was
+// fetched with may be another one, which No-Vary-Search must take for the same.
+func (h *Handler) isFor(x *exchange, e *tiers.Entry) bool {
+	if e.Key == x.key() {
+		return true
+	}
+	key, said := h.searchKey(x)
+	return said != nil && e.Key == key && sameSearch(e, said, x.keyBuf)
+}
+
 // take has x decide by what its flight's leader found, which spares it a look of its own.
 func (h *Handler) take(x *exchange, e *tiers.Entry, from tiers.Source) {
 	x.entry, x.source, x.now = e, from, tiers.Now()
@@ -199,7 +254,7 @@ func (h *Handler) take(x *exchange, e *tiers.Entry, from tiers.Source) {
 // response stands in, or the failure is the follower's as well; else it goes on by itself, knowing what the leader found.
 func (h *Handler) disembark(x *exchange, f *flight) boarding {
 	r := &f.result
-	if f.found != nil && f.found != x.entry && f.found.Selects(x) && (x.entry == nil || f.found.Born > x.entry.Born) {
+	if f.found != nil && f.found != x.entry && h.isFor(x, f.found) && f.found.Selects(x) && (x.entry == nil || f.found.Born > x.entry.Born) {
 		h.take(x, f.found, f.foundIn)
 		if x.decision.Action <= policy.ServeStale {
 			return alone
@@ -289,6 +344,8 @@ func (h *Handler) settle(x *exchange, r result) {
 // share settles x's flight with e, which was fetched or confirmed, and returns the flight, for the fill to end it. What
 // could not be served to a second request like x is not shared.
 func (h *Handler) share(x *exchange, e *tiers.Entry, arriving *stream) *flight {
+	h.inFlight.done(e)
+	x.policy.Jitter(e, rand.Float64())
 	if policy.Decide(&x.req, e, tiers.Now()).Action > policy.ServeStale {
 		why := policy.ReasonNone
 		if e.Lifetime == 0 || e.Flags&tiers.NoCache != 0 {

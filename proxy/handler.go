@@ -46,6 +46,7 @@ type Handler struct {
 	preserveHost bool   // the client's Host goes upstream, so it belongs to the Key
 	hostName     string // a configured Host goes upstream: the same
 	pseudonym    []byte // this process's name in Via (RFC 9110 §7.6.3)
+	seed         uint64 // of the draws for early refreshes: other sidecars draw otherwise
 
 	budget    budget
 	flights   *flights
@@ -72,6 +73,7 @@ func New(p Parts) *Handler {
 		routes:    routes.NewTable(p.Routes, p.Policy),
 		uriPrefix: p.Upstream.URL.Prefix(),
 		pseudonym: fmt.Appendf(nil, "nearside-%08x", rand.Uint32()),
+		seed:      rand.Uint64(),
 		budget:    budget{limit: int64(p.Config.QueueBytes)},
 		flights:   newFlights(),
 	}
@@ -101,7 +103,11 @@ func (h *Handler) Handle(ctx *fasthttp.RequestCtx) {
 	switch x.decision.Action {
 	case policy.Serve:
 		x.serve(x.entry)
+		if x.policy.DueEarly(x.entry, x.now, h.seed) {
+			h.submitRefresh(x)
+		}
 	case policy.ServeStale:
+		x.failing = h.inFlight.failing(x.entry)
 		x.serve(x.entry)
 		h.submitRefresh(x)
 	case policy.Revalidate, policy.Fetch:

@@ -3,10 +3,8 @@ package proxy
 import (
 	"context"
 	"errors"
-	"maps"
+	"math/rand/v2"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -15,8 +13,9 @@ import (
 	"github.com/nearside-cache/nearside/upstream"
 )
 
-// refresh is the Job that fetches anew what was served stale (RFC 5861 §3). It has copies of all it needs: the
-// request it came from is long answered.
+// refresh is the Job that fetches anew what was served stale (RFC 5861 §3), or what soon will be. It leads a flight:
+// requests that cannot be served meanwhile follow it. It has copies of all it needs: the request it came from is long
+// answered.
 type refresh struct {
 	h      *Handler
 	policy *policy.Config
@@ -28,6 +27,7 @@ type refresh struct {
 	body   []byte // of a query
 	target []byte
 	host   []byte
+	flight *flight // nil = none
 }
 
 // submitRefresh has the exchange's entry refreshed, unless that is under way.
@@ -60,34 +60,97 @@ func (h *Handler) submitRefresh(x *exchange) {
 // Drop is called in place of Execute when the pool gives the job up.
 func (r *refresh) Drop() {
 	r.h.budget.give(int64(len(r.body)))
-	r.h.inFlight.end(r.entry, 0)
+	r.h.inFlight.dropped(r.entry)
 	r.h.counters.refreshesDropped.Add(1)
 }
-
-// refreshPause is how long a key whose refresh failed is left alone.
-const refreshPause = time.Second
 
 // Execute implements [pool.Job].
 func (r *refresh) Execute(ctx context.Context) error {
 	defer r.h.budget.give(int64(len(r.body)))
+	if !r.takeOff() { // a request is fetching it already
+		r.h.inFlight.done(r.entry)
+		r.h.counters.refreshesDone.Add(1)
+		return nil
+	}
 	err := r.run(ctx)
+	r.land(err)
 	if err != nil {
 		r.h.counters.refreshesFailed.Add(1)
-		r.h.inFlight.end(r.entry, refreshPause)
+		r.h.inFlight.failed(r.entry)
 		return err
 	}
 	r.h.counters.refreshesDone.Add(1)
-	r.h.inFlight.end(r.entry, 0)
+	r.h.inFlight.done(r.entry)
 	return nil
 }
 
-// run asks whether the entry still holds, and fetches it whole when the 304 is about something else.
+// takeOff begins the flight, and returns false when there is one. Parts have none.
+func (r *refresh) takeOff() (leads bool) {
+	if r.h.Config.CoalesceTimeout == 0 || r.entry.Status == fasthttp.StatusPartialContent {
+		return true
+	}
+	key := r.entry.Key
+	if r.entry.Vary != "" {
+		key = bytesKey(appendFlightVariant([]byte(key), r.entry.Vary, r.entry.Variant))
+	}
+	r.flight, leads = r.h.flights.join(key, tiers.Position{}, true)
+	if !leads {
+		r.flight = nil
+	}
+	return leads
+}
+
+// share settles the flight with e, and returns the flight for the fill to end it.
+func (r *refresh) share(e *tiers.Entry, arriving *stream, status int) *flight {
+	f := r.flight
+	if f != nil && e.TTL(tiers.Now()) > 0 && e.Flags&tiers.NoCache == 0 {
+		r.h.flights.settle(f, result{fate: shared, entry: e, arriving: arriving, status: status})
+		r.flight = nil
+		return f
+	}
+	return nil
+}
+
+// land settles the flight if that has not been done.
+func (r *refresh) land(err error) {
+	if r.flight == nil {
+		return
+	}
+	end := result{}
+	if err != nil {
+		end = result{fate: failed, err: err}
+	}
+	r.flight.found, r.flight.foundIn = r.entry, tiers.L1
+	r.h.flights.settle(r.flight, end)
+	r.h.flights.end(r.flight)
+	r.flight = nil
+}
+
+// run looks whether the fleet has something newer, asks whether the entry still holds, and fetches it whole when the 304
+// is about something else.
 func (r *refresh) run(ctx context.Context) error {
+	defer func() {
+		if v := recover(); v != nil {
+			r.land(nil)
+			panic(v)
+		}
+	}()
+	if e, err := r.h.Stack.GetFar(ctx, r.entry.Key, r); err == nil && e.Born > r.entry.Born.Add(sameBirth) && e.TTL(tiers.Now()) > 0 {
+		if f := r.share(e, nil, 0); f != nil {
+			r.h.flights.end(f)
+		}
+		return nil
+	}
 	confirmed, err := r.fetch(ctx, policy.AppendConditions(nil, r.entry))
 	if err == nil && !confirmed {
 		_, err = r.fetch(ctx, nil)
 	}
 	return err
+}
+
+// Variant implements [tiers.Selector].
+func (r *refresh) Variant(vary string) string {
+	return string(r.policy.AppendVariant(nil, vary, r.header))
 }
 
 // fetch makes one request and stores what it says. It returns false for a 304 that is of no use.
@@ -129,7 +192,8 @@ func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy
 	case !r.policy.Keepable(fresh, &r.req):
 		return true, r.h.Stack.Delete(ctx, r.entry.Key)
 	}
-	r.h.submitFill(fresh, 0, nil)
+	r.policy.Jitter(fresh, rand.Float64())
+	r.h.submitFill(fresh, 0, r.share(fresh, nil, resp.Status))
 	return true, nil
 }
 
@@ -147,58 +211,13 @@ func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy
 		h.counters.fillsNoRoom.Add(1)
 		return errNoRoom
 	}
-	return newStream(h, resp, e, reserved).pump()
+	r.policy.Jitter(e, rand.Float64())
+	s := newStream(h, resp, e, reserved)
+	s.flight = r.share(e, s, resp.Status)
+	return s.pump()
 }
 
 var (
 	errOriginFailed = errors.New("refresh: the origin answered with a server error")
 	errNoRoom       = errors.New("refresh: POOL_QUEUE_BYTES is used up")
 )
-
-// inFlight is the set of entries that are being refreshed, or whose refresh failed a moment ago. The zero
-// inFlight is empty.
-type inFlight struct {
-	mu    sync.Mutex
-	until map[variant]tiers.Instant // when it may be tried again; never = under way
-}
-
-type variant struct {
-	key     tiers.Key
-	variant string
-}
-
-const never = tiers.Instant(1<<63 - 1)
-
-// begin adds e, and tells whether it was not there.
-func (f *inFlight) begin(e *tiers.Entry) bool {
-	v := variant{e.Key, e.Variant}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if until, there := f.until[v]; there && tiers.Now() < until {
-		return false
-	}
-	if f.until == nil {
-		f.until = map[variant]tiers.Instant{}
-	}
-	f.until[v] = never
-	return true
-}
-
-// end takes e out, after a pause.
-func (f *inFlight) end(e *tiers.Entry, pause time.Duration) {
-	v := variant{e.Key, e.Variant}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if pause == 0 {
-		delete(f.until, v)
-		return
-	}
-	f.until[v] = tiers.Now().Add(pause)
-	if len(f.until) > maxPaused {
-		now := tiers.Now()
-		maps.DeleteFunc(f.until, func(_ variant, until tiers.Instant) bool { return until <= now })
-	}
-}
-
-// maxPaused is how many keys may be remembered before those whose pause is over are forgotten.
-const maxPaused = 4096

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"math"
 	"slices"
 	"time"
 	"unsafe"
@@ -13,7 +14,7 @@ import (
 //
 //	 0  "NS", version, flags                                   4 bytes
 //	 4  CRC-32C of all that follows and of the first 4 bytes   4
-//	 8  status, 0                                              2 + 2
+//	 8  status, fetch time in ms, at most 65535                2 + 2
 //	12  age when written, ns                                   8
 //	20  TTL that it was written with, ns                       8
 //	28  lifetime, stale-while-revalidate, stale-if-error, keep 4 × 8, ns
@@ -42,7 +43,7 @@ func AppendEntry(dst []byte, e *Entry, now Instant, ttl time.Duration) []byte {
 	le := binary.LittleEndian
 	dst = append(dst, 'N', 'S', codecVersion, byte(e.Flags), 0, 0, 0, 0)
 	dst = le.AppendUint16(dst, uint16(e.Status))
-	dst = append(dst, 0, 0)
+	dst = le.AppendUint16(dst, uint16(min(max(0, e.FetchTime), math.MaxUint16*time.Millisecond)/time.Millisecond))
 	for _, d := range [...]time.Duration{e.Age(now), ttl, e.Lifetime, e.StaleWhileRevalidate, e.StaleIfError, e.Keep} {
 		dst = le.AppendUint64(dst, uint64(d))
 	}
@@ -72,6 +73,7 @@ func DecodeEntry(b []byte, now Instant, left time.Duration) (*Entry, error) {
 	age, ttl := duration(12), duration(20)
 	e := &Entry{
 		Status:               int(le.Uint16(b[8:])),
+		FetchTime:            time.Duration(le.Uint16(b[10:])) * time.Millisecond,
 		Lifetime:             duration(28),
 		StaleWhileRevalidate: duration(36),
 		StaleIfError:         duration(44),

@@ -23,6 +23,7 @@ func sample() *tiers.Entry {
 	e.Born, e.Lifetime = hour.Add(-10*time.Second), time.Minute
 	e.StaleWhileRevalidate, e.StaleIfError, e.Keep = 1, 2, 3
 	e.Tags = "food-17\nfruit\n"
+	e.FetchTime = 150 * time.Millisecond
 	e.Flags, e.AsOf = tiers.NoCache|tiers.Heuristic, tiers.Position{Gen: 4, N: 5}
 	return e
 }
@@ -43,6 +44,7 @@ func drawEntry(t *rapid.T) *tiers.Entry {
 		StaleWhileRevalidate: duration.Draw(t, "swr"),
 		StaleIfError:         duration.Draw(t, "sie"),
 		Keep:                 duration.Draw(t, "keep"),
+		FetchTime:            time.Duration(rapid.Uint16().Draw(t, "fetch")) * time.Millisecond,
 		Flags:                tiers.Flags(rapid.Byte().Draw(t, "flags")),
 		AsOf:                 tiers.Position{Gen: rapid.Uint64().Draw(t, "gen"), N: rapid.Uint64().Draw(t, "n")},
 	}
@@ -81,7 +83,7 @@ func same(t *rapid.T, got, want *tiers.Entry) {
 	}
 	if g.Key != w.Key || g.Status != w.Status || g.Vary != w.Vary || g.Variant != w.Variant || g.Born != w.Born ||
 		g.Lifetime != w.Lifetime || g.StaleWhileRevalidate != w.StaleWhileRevalidate || g.StaleIfError != w.StaleIfError ||
-		g.Keep != w.Keep || g.Tags != w.Tags || g.Flags != w.Flags || g.AsOf != w.AsOf {
+		g.Keep != w.Keep || g.FetchTime != w.FetchTime || g.Tags != w.Tags || g.Flags != w.Flags || g.AsOf != w.AsOf {
 		t.Fatalf("got  %+v\nwant %+v", g, w)
 	}
 }

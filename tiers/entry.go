@@ -36,6 +36,8 @@ type Entry struct {
 	// end; empty when there are none.
 	Tags string
 
+	FetchTime time.Duration // from the request to the response's header; 0 = not known
+
 	Flags Flags
 	AsOf  Position // the log position that was applied when the request for it began
 	Proof *Proof   // what was found out about AsOf since; nil = nothing, and nothing can be noted

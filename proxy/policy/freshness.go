@@ -9,6 +9,7 @@ import (
 // freshen sets the numbers of e that follow from r: age, lifetime, the windows of stale use, and flags.
 func (c *Config) freshen(e *tiers.Entry, r *Response, t Times) {
 	e.Born = t.Received.Add(-r.initialAge(t))
+	e.FetchTime = t.Received.Sub(t.Requested)
 	lifetime, origin := r.explicitLifetime(t.Wall)
 	if !origin {
 		lifetime = c.silentLifetime(r, t.Wall)

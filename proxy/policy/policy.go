@@ -76,6 +76,9 @@ type Config struct {
 	KeyHeaders           []string      `env:"KEY_HEADERS" doc:"request fields that tell requests apart although responses do not name them in Vary"`
 	VarySelect           bool          `env:"VARY_SELECT" envDefault:"false" doc:"serve a stored response in the language or coding that a request likes best, although the request differs in Accept-Language or Accept-Encoding"`
 
+	EarlyRefreshBeta float64 `env:"EARLY_REFRESH_BETA" envDefault:"0" min:"0" doc:"refresh hot responses before they are stale, on average this many times as long before as fetching them took; 0 = off, 3 is a good value"`
+	TTLJitter        float64 `env:"TTL_JITTER" envDefault:"0" min:"0" max:"0.5" doc:"part of its freshness lifetime by which that of each response is shortened, at random up to this, so that what was stored together does not expire together; 0 = off"`
+
 	// By a route's rule only.
 	Override Directives // max-age, stale-while-revalidate and stale-if-error that replace what the response says
 	Tags     string     // for each stored response, in the form of [tiers.Entry.Tags]
