@@ -29,13 +29,15 @@ type stream struct {
 	mu       sync.Mutex
 	more     sync.Cond // content has come, or the end
 	less     sync.Cond // while sliding: a reader has taken some, or left
-	content  []byte    // from base on; what stands in it is never changed
+	content  []byte    // from base on; what stands in it is not changed while a reader copies it
 	base     int64
 	sliding  bool
 	reserved int64 // bytes of the budget held for content
 	end      error // io.EOF, or why there is no more to come
 	stored   *tiers.Entry
 	readers  map[*reader]struct{}
+
+	still sync.RWMutex // held for reading by readers that copy; taken after mu
 }
 
 const (
@@ -147,8 +149,8 @@ func (s *stream) slide() {
 	s.entry, s.flight = nil, nil
 }
 
-// trim lets go of what all readers have read, when the array is full or still counts against the budget. The rest moves,
-// as a reader may be copying from where it stands.
+// trim lets go of what all readers have read, when the array is full or still counts against the budget. The rest moves to
+// the front, once nobody copies from where it stands; of an array that counts against the budget, to another one.
 func (s *stream) trim() {
 	unread := s.unread()
 	if unread > window || s.reserved == 0 && cap(s.content)-len(s.content) >= piece {
@@ -156,6 +158,12 @@ func (s *stream) trim() {
 	}
 	read := int64(len(s.content)) - unread
 	s.base += read
+	if s.reserved == 0 && int64(cap(s.content)) >= unread+piece {
+		s.still.Lock()
+		s.content = s.content[:copy(s.content, s.content[read:])]
+		s.still.Unlock()
+		return
+	}
 	s.content = append(make([]byte, 0, unread+window+piece), s.content[read:]...)
 	s.h.budget.give(s.reserved)
 	s.reserved = 0
@@ -253,8 +261,10 @@ func (r *reader) Read(p []byte) (int, error) {
 		defer s.mu.Unlock()
 		return 0, s.end
 	}
+	s.still.RLock()
 	s.mu.Unlock()
 	n := copy(p, there)
+	s.still.RUnlock()
 	s.mu.Lock()
 	r.at += int64(n)
 	s.mu.Unlock()
