@@ -6,15 +6,16 @@ import "github.com/nearside-cache/nearside/tiers"
 //
 //   - New nodes enter small. One that reaches its end with enough hits moves to main; the others leave, but
 //     those with a hit or two may go round once more while that pays.
-//   - Nodes go round in main as long as they are hit.
+//   - Nodes go round in main as long as they are hit, and once or twice more.
 //   - A node that returns soon after it left small enters main at once.
 //
 // What to do is learned from what was lost lately. Of the nodes that just left small, those that return would
 // have been hits had small been a little larger; likewise for main. So each such return moves the boundary a
 // little, by the average node's size, and it comes to rest where more room is worth the same to both: small may
 // be a hundredth of the shard under a scan, and most of it under bursts. And going round small pays when nodes
-// that left it after a hit return more often than those without: they do where some keys are simply more
-// popular, and do not where each key is read twice and never again.
+// that left it after a hit return more often than those without, and when those that went round are hit again as
+// often as new ones are hit at all: they are where some keys are simply more popular, and are not where each key
+// is read a few times and never again.
 //
 // Size counts. Nodes much larger than the average need more hits to stay, and one that is new and would push
 // out many others must be asked for twice before it is admitted.
@@ -26,29 +27,30 @@ type adaptive struct {
 	small, main         *list
 	target              int64   // bytes that small may hold
 	lostSmall, lostMain *ghosts // what left the segments; marked if it had a hit
-	hit, unhit          odds    // of nodes that left small
+	hit, unhit          odds    // of nodes that left small: how many returned
+	fresh, rounded      odds    // of nodes that reached the end of small, the first time or again: how many had a hit
 	rounds              uint    // how often a node could go round small once more
 }
 
 const (
 	maxHits  = 3   // hits that count, and that take a node of usual size from small to main
 	maxTurns = 128 // nodes that are looked at for one victim
-	sampling = 16  // one in so many nodes leaves although going round pays, to learn whether it still does
+	sampling = 16  // for one in so many nodes the contrary is done, to learn whether what pays still does
 )
 
-// odds is how many nodes returned of those that left, of late.
-type odds struct{ back, left int }
+// odds is how many nodes were used again, of all that were looked at of late.
+type odds struct{ used, all int }
 
-// leave counts a node that leaves; what was longer ago than about so many nodes counts less.
-func (o *odds) leave(memory int) {
-	if o.left++; o.left > memory {
-		o.left /= 2
-		o.back /= 2
+// count counts a node; what was longer ago than about so many nodes counts less.
+func (o *odds) count(memory int) {
+	if o.all++; o.all > memory {
+		o.all /= 2
+		o.used /= 2
 	}
 }
 
-// over tells whether a node of o is likelier to return than one of p.
-func (o *odds) over(p *odds) bool { return o.back*(p.left+1) > p.back*(o.left+1) }
+// over tells whether a node of o is likelier to be used again than one of p.
+func (o *odds) over(p *odds) bool { return o.used*(p.all+1) > p.used*(o.all+1) }
 
 func newAdaptive(max int64) *adaptive {
 	return &adaptive{
@@ -65,7 +67,7 @@ func (a *adaptive) add(n *node, full bool) bool {
 	to := a.small
 	if age, hit, ok := a.lostSmall.take(n.hash); ok {
 		to = a.main
-		a.odds(hit).back++
+		a.odds(hit).used++
 		if age <= a.max/10 {
 			a.target = min(a.target+a.mean(), a.max/10*9)
 		}
@@ -90,6 +92,9 @@ func (a *adaptive) odds(hit bool) *odds {
 }
 
 func (a *adaptive) count() int { return a.small.len() + a.main.len() }
+
+// memory is how many nodes odds look back.
+func (a *adaptive) memory() int { return a.count()/2 + 16 }
 
 // mean is the average node's size.
 func (a *adaptive) mean() int64 {
@@ -152,7 +157,7 @@ func (a *adaptive) lose(n *node, from *list) {
 		return
 	}
 	hit := n.hits.Load() > 0
-	a.odds(hit).leave(a.count()/2 + 16)
+	a.odds(hit).count(a.memory())
 	a.lostSmall.add(n, hit)
 }
 
@@ -160,6 +165,9 @@ func (a *adaptive) lose(n *node, from *list) {
 // whether there were enough.
 func (a *adaptive) stays(n *node) bool {
 	hits, price := n.hits.Load(), a.price(n)
+	if n.in == small {
+		a.reached(n, hits > 0)
+	}
 	switch {
 	case n.in == small && hits >= maxHits:
 		a.small.remove(n)
@@ -171,18 +179,33 @@ func (a *adaptive) stays(n *node) bool {
 	case n.in == small && !a.goRound():
 		return false
 	}
-	n.hits.Store(hits - price)
+	hits -= price
+	if n.in == main {
+		hits = min(hits, 1) // what was popular once has to show it again
+	}
+	n.rounded = true
+	n.hits.Store(hits)
 	a.of(n).again(n)
 	return true
 }
 
+// reached counts a node that reached the end of small.
+func (a *adaptive) reached(n *node, hit bool) {
+	o := &a.fresh
+	if n.rounded {
+		o = &a.rounded
+	}
+	if hit {
+		o.used++
+	}
+	o.count(a.memory())
+}
+
 // goRound decides whether a node with some hits goes round small once more.
 func (a *adaptive) goRound() bool {
-	if !a.hit.over(&a.unhit) {
-		return false
-	}
 	a.rounds++
-	return a.rounds%sampling != 0
+	pays := a.hit.over(&a.unhit) && !a.fresh.over(&a.rounded)
+	return pays != (a.rounds%sampling == 0)
 }
 
 // price is the hits that a round costs n: one, and one more for each time that it is four times larger than

@@ -1,6 +1,8 @@
 package memory_test
 
 import (
+	"context"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -58,6 +60,41 @@ func BenchmarkGetHit(b *testing.B) {
 				})
 			})
 		}
+	}
+}
+
+// BenchmarkGetTail takes the time of each hit while others store: with a million entries the garbage collector has much to
+// look at, and the processor's caches hold little of it.
+func BenchmarkGetTail(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			tier, keys := filled(b, memory.Config{MaxBytes: 4 << 30}, n, 1024)
+			ctx, stop := context.WithCancel(b.Context())
+			defer stop()
+			go func() {
+				for i := n; ctx.Err() == nil; i++ {
+					_ = tier.Put(ctx, entryOf(i%(n/10)+n, 1024)) // of 4 GiB, so that nothing is refused
+					time.Sleep(20 * time.Microsecond)
+				}
+			}()
+			took := make([]time.Duration, 0, 1<<20)
+			for i := 0; b.Loop(); i += 104729 {
+				began := tiers.Now()
+				if _, err := tier.Get(ctx, keys[i%n], nil); err != nil {
+					b.Fatal(err)
+				}
+				if took = append(took, tiers.Now().Sub(began)); len(took) == cap(took) {
+					took = took[:cap(took)/2] // enough are kept
+				}
+			}
+			slices.Sort(took)
+			for _, q := range []struct {
+				name string
+				part float64
+			}{{"p50-ns", 0.5}, {"p99-ns", 0.99}, {"p99.9-ns", 0.999}} {
+				b.ReportMetric(float64(took[int(q.part*float64(len(took)-1))]), q.name)
+			}
+		})
 	}
 }
 

@@ -22,6 +22,8 @@ type node struct {
 	size  int64                       // bytes that count for it
 	hits  atomic.Uint32               // at most maxHits; the policy spends them
 	in    segment                     // which list
+
+	rounded bool // it went round its list once; the adaptive policy's
 }
 
 // variants are the stored responses of one key, the most recently stored first. The slice never changes

@@ -63,6 +63,28 @@ func hitRatio(t *testing.T, tier *memory.Tier, accesses int, next func() int) fl
 	return 100 * float64(hits) / float64(accesses)
 }
 
+// TestRecency: where keys are asked for a few times within a short time and never again, nothing is better than LRU, and the
+// adaptive policy is not much worse.
+func TestRecency(t *testing.T) {
+	const capacity, accesses = 300, 100_000
+	for name, next := range map[string]func(i int, r *rand.Rand) int{
+		"three times":   func(i int, _ *rand.Rand) int { return i/3 + capacity - i%3*(capacity/4) },
+		"soon":          func(i int, r *rand.Rand) int { return i/3 + 20*capacity - int(r.ExpFloat64()*capacity/3) },
+		"a window":      func(i int, r *rand.Rand) int { return i/4 + r.IntN(capacity*8/10) },
+		"moving favour": func(i int, r *rand.Rand) int { return i/20 + int(r.ExpFloat64()*r.ExpFloat64()*capacity/2) },
+	} {
+		ratio := map[memory.Policy]float64{}
+		for _, policy := range []memory.Policy{memory.LRU, memory.Adaptive} {
+			random, i := rand.New(rand.NewPCG(5, 6)), 0
+			ratio[policy] = hitRatio(t, room(t, policy, capacity, 0), accesses, func() int { i++; return next(i, random) })
+		}
+		t.Logf("%s: lru %.2f %%, adaptive %.2f %%", name, ratio[memory.LRU], ratio[memory.Adaptive])
+		if ratio[memory.Adaptive] < ratio[memory.LRU]-1.8 {
+			t.Errorf("%s: lru %.2f %%, adaptive %.2f %%", name, ratio[memory.LRU], ratio[memory.Adaptive])
+		}
+	}
+}
+
 // TestScanResistance: one pass over ten times the capacity in keys that come once costs the hot set at most
 // two points, whether it is read meanwhile or not.
 func TestScanResistance(t *testing.T) {
