@@ -74,8 +74,8 @@ type Config struct {
 	Name string `env:"-"`
 
 	// Workers is the number of goroutines. 0 or less means eight for each of
-	// GOMAXPROCS and at least sixteen, as most jobs wait for a network or a disk.
-	Workers int `env:"WORKERS" envDefault:"0" default:"by cores" min:"0" doc:"jobs that run at the same time; 0 = 8 per core, at least 16"`
+	// GOMAXPROCS and at least 64, as most jobs wait for a network or a disk.
+	Workers int `env:"WORKERS" envDefault:"0" default:"by cores" min:"0" doc:"jobs that run at the same time; 0 = 8 per core, at least 64"`
 
 	// Queue is how many accepted jobs may wait for a worker. 0 or less means
 	// 4096. A job passes through the queue even when a worker is idle.
@@ -158,7 +158,7 @@ type Stats struct {
 // before Start needs no Stop.
 func New(cfg Config) *Pool {
 	if cfg.Workers <= 0 {
-		cfg.Workers = max(16, 8*runtime.GOMAXPROCS(0))
+		cfg.Workers = max(64, 8*runtime.GOMAXPROCS(0))
 	}
 	if cfg.Queue <= 0 {
 		cfg.Queue = 4096

@@ -513,7 +513,7 @@ func TestStoppedPoolsAreForgotten(t *testing.T) {
 func TestZeroConfig(t *testing.T) {
 	for _, n := range []int{0, -1} {
 		s := pool.New(pool.Config{Name: "zero", Workers: n, Queue: n}).Stats()
-		if s.Name != "zero" || s.Workers != max(16, 8*runtime.GOMAXPROCS(0)) || s.Capacity != 4096 {
+		if s.Name != "zero" || s.Workers != max(64, 8*runtime.GOMAXPROCS(0)) || s.Capacity != 4096 {
 			t.Errorf("%d: %+v", n, s)
 		}
 	}
