@@ -39,22 +39,22 @@ func TestCheck(t *testing.T) {
 // TestPace: garbage and limit by what lives, in MiB, with an L1 and in a container of so many.
 func TestPace(t *testing.T) {
 	const none = math.MaxInt64 >> 20
-	for _, c := range []struct{ l1, container, live, garbage, limit int64 }{
-		{0, none, 5, 24, 53},
-		{64, none, 5, 24, 120},
-		{64, none, 70, 24, 120},
-		{64, none, 400, 50, 500}, // many connections
-		{1024, none, 1100, 137, 1375},
-		{1024, none, 40, 24, 1320},
-		{64, 100, 40, 24, 90},
-		{64, 256, 400, 50, 230}, // more than there is
+	for _, c := range []struct{ l1, container, live, beside, garbage, limit int64 }{
+		{0, none, 5, 3, 24, 56},
+		{64, none, 5, 3, 24, 120},
+		{64, none, 70, 2, 24, 120},
+		{64, none, 400, 90, 50, 590}, // many connections
+		{1024, none, 1100, 9, 137, 1384},
+		{1024, none, 40, 3, 24, 1320},
+		{64, 100, 40, 3, 24, 90},
+		{64, 256, 400, 9, 50, 230}, // more than there is
 	} {
 		p := newPace(c.l1<<20, c.container<<20)
 		live := c.live << 20
 		if got := live * p.percentFor(live) / 100 >> 20; got > c.garbage || got < c.garbage*9/10-1 {
 			t.Errorf("L1 %d, container %d, live %d: %d MiB of garbage, want %d", c.l1, c.container, c.live, got, c.garbage)
 		}
-		if got := p.limitFor(live) >> 20; got != c.limit {
+		if got := p.limitFor(live, c.beside<<20) >> 20; got != c.limit {
 			t.Errorf("L1 %d, container %d, live %d: limit %d MiB, want %d", c.l1, c.container, c.live, got, c.limit)
 		}
 	}
@@ -81,7 +81,7 @@ func TestFollow(t *testing.T) {
 			break
 		}
 	}
-	if got := debug.SetMemoryLimit(-1) >> 20; got < 249 || got > 260 {
+	if got := debug.SetMemoryLimit(-1) >> 20; got < 249 || got > 290 {
 		t.Errorf("limit %d MiB with 200 MiB that live", got)
 	}
 	runtime.KeepAlive(ballast)

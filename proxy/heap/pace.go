@@ -30,7 +30,13 @@ func newPace(l1, container int64) *pace {
 	most := container - container/10
 	return &pace{
 		usual: min(l1+l1/4+room, most), most: most,
-		sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}},
+		sample: []metrics.Sample{
+			{Name: "/gc/heap/live:bytes"},
+			{Name: "/memory/classes/total:bytes"}, // and of these not beside the objects:
+			{Name: "/memory/classes/heap/objects:bytes"},
+			{Name: "/memory/classes/heap/free:bytes"},
+			{Name: "/memory/classes/heap/released:bytes"},
+		},
 	}
 }
 
@@ -43,26 +49,27 @@ func (p *pace) percentFor(live int64) int64 {
 	return garbage(live) * 100 / live
 }
 
-// limitFor is what GOMEMLIMIT is then. What lives has room in any case, unless the container has none: with less, the
-// collector would do nothing but collect.
-func (p *pace) limitFor(live int64) int64 {
-	return min(max(p.usual, live+2*garbage(live)), p.most)
+// limitFor is what GOMEMLIMIT is then, with so much that the runtime takes beside the heap's objects, such as stacks.
+// What lives has room in any case, unless the container has none: with less, the collector would do nothing but collect.
+func (p *pace) limitFor(live, beside int64) int64 {
+	return min(max(p.usual, live+2*garbage(live)+beside), p.most)
 }
 
 // follow sets both, and has itself called after the next collection, which finds dead what is left behind here.
 func (p *pace) follow() {
 	metrics.Read(p.sample)
-	p.set(int64(p.sample[0].Value.Uint64()))
+	read := func(i int) int64 { return int64(p.sample[i].Value.Uint64()) }
+	p.set(read(0), read(1)-read(2)-read(3)-read(4))
 	runtime.AddCleanup(new(*pace), (*pace).follow, p)
 }
 
 // set stops the world for a moment, so it leaves small changes out.
-func (p *pace) set(live int64) {
+func (p *pace) set(live, beside int64) {
 	if percent := p.percentFor(live); p.paces && differs(percent, p.percent) {
 		p.percent = percent
 		debug.SetGCPercent(int(percent))
 	}
-	if limit := p.limitFor(live); p.limits && differs(limit, p.limit) {
+	if limit := p.limitFor(live, beside); p.limits && differs(limit, p.limit) {
 		p.limit = limit
 		debug.SetMemoryLimit(limit)
 	}
