@@ -45,10 +45,10 @@ func TestSelectorsMatch(t *testing.T) {
 		for _, old := range []bool{false, true} { // by the ring, and by the tables
 			l := newLocal(1000)
 			e := stored(l, "http://h/a?x=1&y=2", "one\ntwo words\n", l.Now())
-			l.Purge(t.Context(), false, []Selector{mustSelect(t, c.kind, c.name)})
+			l.Purge(t.Context(), 0, false, []Selector{mustSelect(t, c.kind, c.name)})
 			for i := range 2 * maxRecent {
 				if old {
-					l.Purge(t.Context(), false, []Selector{{Tag, fmt.Sprint("other", i)}})
+					l.Purge(t.Context(), 0, false, []Selector{{Tag, fmt.Sprint("other", i)}})
 				}
 			}
 			if got := l.Check(e, 0) == Gone; got != c.hit {
@@ -76,17 +76,17 @@ func TestSoftAndHard(t *testing.T) {
 	l := newLocal(1000)
 	one := []Selector{{Tag, "one"}}
 	e := stored(l, "http://h/a", "one\n", l.Now())
-	l.Purge(t.Context(), true, one)
+	l.Purge(t.Context(), 0, true, one)
 	if v := l.Check(e, 0); v != Stale {
 		t.Fatalf("softly purged: %v", v)
 	}
-	l.Purge(t.Context(), false, one)
-	l.Purge(t.Context(), true, one)
+	l.Purge(t.Context(), 0, false, one)
+	l.Purge(t.Context(), 0, true, one)
 	if v := l.Check(e, 0); v != Gone {
 		t.Fatalf("purged between two soft purges: %v", v)
 	}
 	for i := range 2 * maxRecent { // out of the ring
-		l.Purge(t.Context(), false, []Selector{{Tag, fmt.Sprint("other", i)}})
+		l.Purge(t.Context(), 0, false, []Selector{{Tag, fmt.Sprint("other", i)}})
 	}
 	if v := l.Check(e, 0); v != Gone {
 		t.Fatalf("by the tables: %v", v)
@@ -130,7 +130,7 @@ func TestCheckAgainstHistory(t *testing.T) {
 					s = Selector{Kind: All}
 				}
 				soft := r.IntN(2) == 0
-				at := l.Purge(t.Context(), soft, []Selector{s}).Position
+				at := l.Purge(t.Context(), 0, soft, []Selector{s}).Position
 				history = append(history, past{s, soft, at.N})
 			default:
 				if len(entries) == 0 {
@@ -161,15 +161,15 @@ func TestManyPrefixes(t *testing.T) {
 	l := newLocal(1000)
 	e := stored(l, "http://h/"+strings.Repeat("x", 200), "", l.Now())
 	for i := range 4 * maxLengths {
-		l.Purge(t.Context(), false, []Selector{{Prefix, "http://h/y" + strings.Repeat("y", 2*i)}})
+		l.Purge(t.Context(), 0, false, []Selector{{Prefix, "http://h/y" + strings.Repeat("y", 2*i)}})
 	}
 	if v := l.Check(e, 0); v != Valid {
 		t.Fatalf("before: %v", v)
 	}
 	for _, n := range []int{1, 20, 151, 200} {
-		l.Purge(t.Context(), false, []Selector{{Prefix, "http://h/" + strings.Repeat("x", n)}})
+		l.Purge(t.Context(), 0, false, []Selector{{Prefix, "http://h/" + strings.Repeat("x", n)}})
 		for i := range 2 * maxRecent {
-			l.Purge(t.Context(), false, []Selector{{Tag, fmt.Sprint(i)}})
+			l.Purge(t.Context(), 0, false, []Selector{{Tag, fmt.Sprint(i)}})
 		}
 		if v := l.Check(e, 0); v != Gone {
 			t.Errorf("a prefix of %d: %v", n, v)

@@ -26,20 +26,26 @@ func (l *Log) Wait() time.Duration {
 }
 
 // Purge purges what the selectors name, hard or softly, and waits until all sidecars have, or must have, taken that in;
-// at the latest until ctx ends. In any case it holds in this process from the beginning, and is appended to the log
-// sooner or later. The selectors are not kept.
-func (l *Log) Purge(ctx context.Context, soft bool, selectors []Selector) Result {
+// at the latest until wait is over. It waits somewhat longer for the log to have it. In any case it holds in this process
+// from the beginning, and is appended to the log sooner or later. The selectors are not kept.
+func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selectors []Selector) (r Result) {
 	if l.journal == nil {
 		return Result{Position: l.local(soft, selectors), Confirmed: true, Sidecars: 1}
 	}
+	by := time.Now().Add(wait)
 	for {
 		done := make(chan acknowledged, 1)
-		l.enqueue(&purge{soft: soft, ask: true, selectors: slices.Clone(selectors), done: []chan<- acknowledged{done}})
+		l.enqueue(&purge{soft: soft, ask: wait > 0, selectors: slices.Clone(selectors), done: []chan<- acknowledged{done}})
+		appending := time.NewTimer(max(time.Until(by), l.patience()))
 		select {
 		case <-ctx.Done():
-			return Result{}
+			return r
+		case <-appending.C:
+			return r
 		case ack := <-done:
-			if r, again := l.confirm(ctx, ack); !again {
+			appending.Stop()
+			again := false
+			if r, again = l.confirm(ctx, by, ack); !again {
 				return r
 			}
 		}
@@ -84,10 +90,13 @@ func (l *Log) local(soft bool, selectors []Selector) tiers.Position {
 	return tiers.Position{Gen: g.gen, N: g.applied.Load()}
 }
 
-// confirm waits until no sidecar can serve what was purged. again tells that the log was lost meanwhile, and the record
-// with it.
-func (l *Log) confirm(ctx context.Context, ack acknowledged) (r Result, again bool) {
-	for wait := 250 * time.Microsecond; ; wait = min(2*wait, 8*time.Millisecond) {
+// confirm waits until no sidecar can serve what was purged, or the time is over. again tells that the log was lost
+// meanwhile, and the record with it.
+func (l *Log) confirm(ctx context.Context, by time.Time, ack acknowledged) (r Result, again bool) {
+	r.Position = ack.at
+	ctx, cancel := context.WithDeadline(ctx, by)
+	defer cancel()
+	for wait := 250 * time.Microsecond; ctx.Err() == nil; wait = min(2*wait, 8*time.Millisecond) {
 		gen, members, err := l.journal.Members(ctx)
 		v := l.judge(ack, tiers.Now(), gen, members, err)
 		if err == nil || v.done {
@@ -101,11 +110,10 @@ func (l *Log) confirm(ctx context.Context, ack acknowledged) (r Result, again bo
 		}
 		select {
 		case <-ctx.Done():
-			r.Position = ack.at
-			return r, false
 		case <-time.After(wait):
 		}
 	}
+	return r, false
 }
 
 // judgement is what is known of a purge at one moment.
