@@ -25,6 +25,7 @@
 //	§5.3                freshness.go    TestLifetime
 //	§5.4                request.go      TestNoCacheRequested
 //	§7.3                storable.go     TestSetCookie
+//	RFC 9875 §2, §3     tags.go         TestTags, TestInvalidatedGroups
 //
 //	AUTHORIZATION       credentials.go  TestPerCredential, TestCredentialsInVariants
 //	KEY_…               key.go, facets.go   TestAppendTarget, TestFacets, FuzzAppendTarget
@@ -74,6 +75,8 @@ type Config struct {
 	SortQuery            bool          `env:"KEY_SORT_QUERY" envDefault:"false" doc:"requests that differ in the order of differently named query parameters are the same to the cache"`
 	IgnoreParams         []string      `env:"KEY_IGNORE_PARAMS" doc:"query parameters that do not tell requests apart, such as utm_*,fbclid; they are sent on all the same"`
 	KeyHeaders           []string      `env:"KEY_HEADERS" doc:"request fields that tell requests apart although responses do not name them in Vary"`
+	TagHeaders           []string      `env:"TAG_HEADERS" envDefault:"Cache-Groups,Surrogate-Key,Cache-Tag,Edge-Cache-Tag,xkey" doc:"response fields that list the tags by which a response can be purged"`
+	TagHeadersForward    bool          `env:"TAG_HEADERS_FORWARD" envDefault:"true" doc:"show these fields to clients"`
 	VarySelect           bool          `env:"VARY_SELECT" envDefault:"false" doc:"serve a stored response in the language or coding that a request likes best, although the request differs in Accept-Language or Accept-Encoding"`
 
 	EarlyRefreshBeta float64 `env:"EARLY_REFRESH_BETA" envDefault:"0" min:"0" doc:"refresh hot responses before they are stale, on average this many times as long before as fetching them took; 0 = off, 3 is a good value"`

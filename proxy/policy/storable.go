@@ -209,7 +209,7 @@ func (c *Config) newEntry(req *Request, header tiers.Header, r *Response, t Time
 	if star {
 		return nil, ReasonVaryStar
 	}
-	e := &tiers.Entry{Status: r.Status, Vary: vary, Header: r.storedHeader(t.Wall), Tags: c.Tags}
+	e := &tiers.Entry{Status: r.Status, Vary: vary, Header: c.storedHeader(r, t.Wall), Tags: c.tags(r.Header)}
 	if vary != "" {
 		e.Variant = string(c.AppendVariant(nil, vary, header))
 	}
@@ -221,11 +221,11 @@ func (c *Config) newEntry(req *Request, header tiers.Header, r *Response, t Time
 }
 
 // storedHeader copies the fields that are stored (§3.1): all but Age, which is made anew for each answer,
-// and the withheld ones. A Date is added where the origin sent none (RFC 9110 §6.6.1).
-func (r *Response) storedHeader(wall time.Time) tiers.Header {
+// the withheld ones, and tags that clients are not shown. A Date is added where the origin sent none (RFC 9110 §6.6.1).
+func (c *Config) storedHeader(r *Response, wall time.Time) tiers.Header {
 	out := make(tiers.Header, 0, len(r.Header)+len("Date: \r\n")+len(imfFixdate))
 	for n, v, rest := r.Header.Next(); n != nil; n, v, rest = rest.Next() {
-		if !tiers.EqualFold(n, "Age") && !r.withheld(n) {
+		if !tiers.EqualFold(n, "Age") && !r.withheld(n) && !c.HidesTags(n) {
 			out = out.AppendLine(n, v)
 		}
 	}

@@ -81,6 +81,7 @@ func (c *Config) Validate() error {
 		fieldNames("BYPASS_HEADERS", "X-Debug", c.BypassHeaders),
 		fieldNames("CREDENTIAL_HEADERS", "X-Api-Key", c.CredentialHeaders),
 		fieldNames("KEY_HEADERS", "X-Tenant", c.KeyHeaders),
+		c.tagHeaders(),
 		ParameterNames("KEY_IGNORE_PARAMS", c.IgnoreParams),
 	}
 	if n := len(c.CredentialSecret); n > 0 && n < 16 {

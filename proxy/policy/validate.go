@@ -139,7 +139,8 @@ func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry
 	merged.age = update.age
 	fresh := *e
 	fresh.Flags = 0
-	fresh.Header = merged.storedHeader(t.Wall)
+	fresh.Header = c.storedHeader(&merged, t.Wall)
+	fresh.Tags = c.updatedTags(e.Tags, update.Header)
 	c.freshen(&fresh, &merged, t)
 	return &fresh
 }
