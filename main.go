@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/nearside-cache/nearside/pool"
 	"github.com/nearside-cache/nearside/proxy"
@@ -23,6 +24,7 @@ import (
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/tiers/redis"
 	"github.com/nearside-cache/nearside/tiers/redis/embedded"
@@ -41,10 +43,15 @@ type config struct {
 	Routes   routes.Config   `doc:"Routes"`
 	L1       memory.Config   `doc:"L1: memory"`
 	L2       redis.Config    `doc:"L2: Redis"`
-	Pool     pool.Config     `envPrefix:"POOL_" doc:"Worker pools: one for fills, one for refreshes"`
-	Admin    admin.Config    `doc:"Admin"`
-	Memory   heap.Config     `doc:"Memory"`
-	Log      logging         `doc:"Log"`
+
+	Invalidation invalidation.Config `doc:"Purging: the invalidation log"`
+
+	Pool   pool.Config  `envPrefix:"POOL_" doc:"Worker pools: one for fills, one for refreshes"`
+	Admin  admin.Config `doc:"Admin"`
+	Memory heap.Config  `doc:"Memory"`
+	Log    logging      `doc:"Log"`
+
+	embedded bool // REDIS_URL is the demo's: it cannot keep the invalidation log
 }
 
 // Validate checks what spans the parts.
@@ -77,6 +84,7 @@ Usage:
   nearside            serve; needs UPSTREAM_URL
   nearside demo       serve in front of a built-in sample API, and say what to try
   nearside -check     validate the configuration and print what is in effect
+  nearside purge      purge stored responses on all sidecars; see nearside purge -help
   nearside -health    ask the running sidecar at ADMIN_ADDR for its health
   nearside -version   print the version
   nearside -help      print this
@@ -89,6 +97,9 @@ func main() { os.Exit(run(os.Args[1:], os.Environ())) }
 
 // run is the program; it returns the exit code.
 func run(args, env []string) int {
+	if len(args) > 0 && args[0] == "purge" {
+		return purge(args[1:], env)
+	}
 	switch command := strings.TrimLeft(strings.Join(args, " "), "-"); command {
 	case "":
 		return configured(env, func(cfg *config) int { return serve(cfg, nil) })
@@ -193,6 +204,8 @@ type sidecar struct {
 
 	memory    tiers.ByteSize // the garbage collector's limit at first
 	l2        *redis.Tier    // nil without REDIS_URL
+	journal   *redis.Journal // nil without REDIS_URL, and in the demo
+	purged    *invalidation.Log
 	fills     *pool.Pool
 	refreshes *pool.Pool
 	handler   *proxy.Handler
@@ -224,6 +237,9 @@ func build(cfg *config) (*sidecar, error) {
 		}
 		stack.Far = s.l2
 	}
+	if err := s.openLog(); err != nil {
+		return nil, err
+	}
 	rules, err := cfg.Routes.Load()
 	if err != nil {
 		return nil, err
@@ -235,15 +251,43 @@ func build(cfg *config) (*sidecar, error) {
 	s.fills, s.refreshes = s.pool("fill"), s.pool("refresh")
 	s.handler = proxy.New(proxy.Parts{
 		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Origin: origin, Upstream: cfg.Upstream,
-		Fills: s.fills, Refreshes: s.refreshes, Log: s.log,
+		Fills: s.fills, Refreshes: s.refreshes, Log: s.log, Invalidation: s.purged, LogTimeout: cfg.L2.Timeout,
 	})
 	s.server = proxy.NewServer(s.handler)
-	s.admin = admin.New(admin.Metrics(admin.Sources{
+	s.admin = admin.New(cfg.Admin, admin.Metrics(admin.Sources{
 		Version: version, Handler: s.handler, L1: l1, L1Bytes: cfg.L1.MaxBytes, L2: s.l2, Origin: origin,
 		Pools: []*pool.Pool{s.fills, s.refreshes},
-	}), s.log)
+	}), s.handler, s.log)
 	return s, nil
 }
+
+// openLog makes the invalidation log: in the Redis that the fleet shares, else in this process.
+func (s *sidecar) openLog() (err error) {
+	var journal invalidation.Journal // not of a *redis.Journal that is nil
+	if s.cfg.L2.Enabled() && !s.cfg.embedded {
+		if s.journal, err = redis.NewJournal(s.cfg.L2, s.cfg.Invalidation); err != nil {
+			return err
+		}
+		journal = s.journal
+	}
+	s.purged = invalidation.New(s.cfg.Invalidation, journal, s.log)
+	return nil
+}
+
+// join has the log followed, and waits for a moment until it is: what is fetched before is not shared.
+func (s *sidecar) join() {
+	if s.journal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), joinTimeout)
+	defer cancel()
+	s.purged.Start(ctx)
+	if advice := s.journal.Advice(ctx); advice != "" {
+		s.log.Warn(advice)
+	}
+}
+
+const joinTimeout = 500 * time.Millisecond
 
 // pool makes one of the two uses of the worker pool.
 func (s *sidecar) pool(name string) *pool.Pool {
@@ -258,6 +302,7 @@ func (s *sidecar) pool(name string) *pool.Pool {
 
 // start listens, and serves in the background.
 func (s *sidecar) start() (err error) {
+	s.join()
 	if s.clients, err = s.listen("clients", s.cfg.Proxy.ListenAddr, s.server.Serve); err != nil {
 		return err
 	}
@@ -265,7 +310,7 @@ func (s *sidecar) start() (err error) {
 		return err
 	}
 	if !s.cfg.Admin.ProbeAddr.IsZero() {
-		if _, err = s.listen("probes", s.cfg.Admin.ProbeAddr, s.admin.Serve); err != nil {
+		if _, err = s.listen("probes", s.cfg.Admin.ProbeAddr, s.admin.ServeProbes); err != nil {
 			return err
 		}
 	}
@@ -325,6 +370,10 @@ func (s *sidecar) shutdown() {
 	if err := errors.Join(s.refreshes.Stop(ctx), s.fills.Stop(ctx)); err != nil {
 		s.log.Warn("jobs were dropped when SHUTDOWN_TIMEOUT ended", "refreshes", s.refreshes.Stats().Dropped, "fills", s.fills.Stats().Dropped)
 	}
+	s.purged.Close(ctx) // not before the last answer: until then this process counts
+	if s.journal != nil {
+		s.journal.Close()
+	}
 	if s.l2 != nil {
 		s.l2.Close()
 	}
@@ -350,6 +399,7 @@ func demo(env []string) int {
 		env = append(env, "REDIS_URL="+l2.URL())
 	}
 	return configured(env, func(cfg *config) int {
+		cfg.embedded = os.Getenv("REDIS_URL") == ""
 		return serve(cfg, func(clients, ops net.Addr) { fmt.Printf(demoText, api.URL(), clients, ops) })
 	})
 }

@@ -21,7 +21,7 @@ type room struct {
 
 // rooms is the architecture: who may know whom.
 var rooms = map[string]room{
-	"": {"pool proxy proxy/admin proxy/environ proxy/heap proxy/policy proxy/routes tiers tiers/memory tiers/redis tiers/redis/embedded upstream upstream/sample", "",
+	"": {"pool proxy proxy/admin proxy/environ proxy/heap proxy/policy proxy/routes tiers tiers/invalidation tiers/memory tiers/redis tiers/redis/embedded upstream upstream/sample", "",
 		"main wires the rooms; what needs a library is a room's business"},
 	"pool": {"", "",
 		"the worker pool is a blueprint that can be lifted into another program: the standard library only"},
@@ -47,9 +47,9 @@ var rooms = map[string]room{
 		"reading the environment knows tags, not configurations"},
 	"proxy/heap": {"tiers", "",
 		"the process's memory is Go's and the kernel's business: sizes are all that it needs to know"},
-	"proxy": {"pool proxy/policy proxy/routes tiers upstream", "github.com/valyala/fasthttp golang.org/x/sync",
+	"proxy": {"pool proxy/policy proxy/routes tiers tiers/invalidation upstream", "github.com/valyala/fasthttp golang.org/x/sync",
 		"proxy knows tiers by their interface: which there are is for main to say"},
-	"proxy/admin": {"pool proxy tiers tiers/memory tiers/redis upstream", "github.com/prometheus/client_golang",
+	"proxy/admin": {"pool proxy tiers tiers/invalidation tiers/memory tiers/redis upstream", "github.com/prometheus/client_golang",
 		"admin reads everybody's counters, and is the only one that knows Prometheus"},
 	"tiers/tierstest": {"tiers", "pgregory.net/rapid",
 		"the contract suite holds for any tier, so it knows none"},

@@ -39,7 +39,9 @@ type exchange struct {
 	flightBuf []byte    // those of its flight where it is not that of a Key
 	varied    []byte    // what Variant has made so far
 	hash      uint64    // of the Key, once it was needed
-	asOf      tiers.Position
+
+	asOf    tiers.Position // the log position that was applied when the request began
+	doubted bool           // what was found may have been purged: only a strong validator confirms it
 
 	// What it has to do with others that ask for the same.
 	flight        *flight // that it leads; nil = none
@@ -76,7 +78,7 @@ func newExchange(shard *statsShard) *exchange {
 func (h *Handler) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := h.exchanges.Get().(*exchange)
 	x.h, x.ctx, x.begun = h, ctx, tiers.Now()
-	x.now = x.begun
+	x.now, x.asOf = x.begun, h.Invalidation.Now()
 	return x
 }
 

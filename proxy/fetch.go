@@ -23,7 +23,7 @@ func (h *Handler) fetch(x *exchange) {
 	x.outcome = Miss
 	switch {
 	case x.decision.Action == policy.Revalidate && h.revalidate(x, x.entry),
-		x.decision.Reason == policy.ReasonVaryMiss && h.revalidate(x, tagged(h.Stack.Variants(x.key()))...),
+		x.decision.Reason == policy.ReasonVaryMiss && h.revalidate(x, tagged(x.bases(x.key()))...),
 		x.decision.Reason == policy.ReasonPartial && !x.req.Is(policy.Range) && h.complete(x):
 		return
 	}
@@ -43,6 +43,7 @@ func (h *Handler) fetch(x *exchange) {
 // returns false, with nothing answered, when that cannot be asked, or when the 304 is about none of them: then the request
 // goes on as it came.
 func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
+	entries = x.firm(entries)
 	conditions := policy.AppendConditions(nil, entries...)
 	if len(conditions) == 0 {
 		return false
@@ -59,9 +60,10 @@ func (h *Handler) revalidate(x *exchange, entries ...*tiers.Entry) bool {
 	defer resp.Release()
 	r := x.policy.ReadResponse(resp.Status, resp.Header)
 	fresh := h.freshened(x, &r, t, entries)
-	if fresh == nil {
+	if fresh == nil || x.doubted && policy.Doubtful(resp.Header) {
 		return false
 	}
+	h.Invalidation.Stamp(fresh, x.asOf)
 	if !x.req.CC.Has(policy.DirNoStore) && x.policy.Keepable(fresh, &x.req) {
 		x.stored = h.submitFill(fresh, 0, h.share(x, fresh, nil))
 	}
@@ -210,7 +212,7 @@ func (h *Handler) answer(x *exchange, resp *upstream.Response, t policy.Times) {
 		h.answerPart(x, resp, t)
 		return
 	}
-	e, why := h.judge(x.policy, x.key(), &x.req, x.header, resp, t)
+	e, why := h.judge(x.policy, x.key(), &x.req, x.header, resp, t, x.asOf)
 	h.deliver(x, resp, e, why)
 }
 
@@ -281,9 +283,9 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 	x.ctx.Response.SetBodyRaw(body)
 }
 
-// judge decides whether the origin's response to req may be stored, and makes the Entry if so, but for its
-// body. The entry shares nothing with key, header or resp.
-func (h *Handler) judge(c *policy.Config, key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
+// judge decides whether the origin's response to req, which began at asOf, may be stored, and makes the Entry if so, but
+// for its body. The entry shares nothing with key, header or resp.
+func (h *Handler) judge(c *policy.Config, key tiers.Key, req *policy.Request, header tiers.Header, resp *upstream.Response, t policy.Times, asOf tiers.Position) (*tiers.Entry, policy.Reason) {
 	if why := h.unfit(resp); why != policy.ReasonNone || !h.stores() {
 		return nil, why
 	}
@@ -291,6 +293,7 @@ func (h *Handler) judge(c *policy.Config, key tiers.Key, req *policy.Request, he
 	e, why := c.NewEntry(req, header, &r, t)
 	if e != nil {
 		e.Key = h.storedKey(key, resp.Header)
+		h.Invalidation.Stamp(e, asOf)
 	}
 	return e, why
 }

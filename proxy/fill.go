@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/nearside-cache/nearside/pool"
@@ -39,13 +40,18 @@ type fill struct {
 func (f *fill) Execute(ctx context.Context) error {
 	defer f.h.budget.give(f.reserved)
 	defer f.h.flights.end(f.flight)
+	keepNear, keepFar := f.h.Invalidation.Keeps(f.entry.AsOf)
+	if !keepNear || f.h.Stack.Near == nil && !keepFar {
+		f.h.counters.fillsUntrusted.Add(1)
+		return errUntrusted
+	}
 	near := f.h.Stack.PutNear(ctx, f.entry)
 	if f.h.Stack.Near != nil && near == nil {
 		f.h.flights.end(f.flight)
 	}
-	err := f.h.Stack.PutFar(ctx, f.entry)
-	if f.h.Stack.Far == nil {
-		err = near
+	err := near
+	if f.h.Stack.Far != nil && keepFar {
+		err = f.h.Stack.PutFar(ctx, f.entry)
 	}
 	if err != nil {
 		f.h.counters.fillsFailed.Add(1)
@@ -54,6 +60,8 @@ func (f *fill) Execute(ctx context.Context) error {
 	f.h.counters.fillsStored.Add(1)
 	return nil
 }
+
+var errUntrusted = errors.New("fill: not in contact with the invalidation log")
 
 // Drop is called in place of Execute when the pool gives the job up.
 func (f *fill) Drop() {

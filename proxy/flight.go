@@ -13,9 +13,9 @@ import (
 // requests). The request that began it leads; those that come while it lasts follow. It is settled when it is known what
 // the followers get, and over when whoever comes later finds that in L1, or when there is nothing to be had.
 type flight struct {
-	key  tiers.Key
-	home *flightShard
-	asOf tiers.Position // the log position that was applied when the leader's request began
+	key   tiers.Key
+	home  *flightShard
+	begun tiers.Instant // before anybody was asked for it
 
 	refresh bool // it renews what can still be served, for a while
 
@@ -66,7 +66,7 @@ func (t *flights) hash(key tiers.Key) uint64 { return maphash.String(t.seed, str
 
 // join returns the flight for key, and whether it begins with this call: then the caller leads it, and must settle it.
 // The bytes of key are not kept. refresh says of a flight that begins that it is in the background.
-func (t *flights) join(key tiers.Key, asOf tiers.Position, refresh bool) (f *flight, leads bool) {
+func (t *flights) join(key tiers.Key, refresh bool) (f *flight, leads bool) {
 	s := &t.shards[t.hash(key)%uint64(len(t.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (t *flights) join(key tiers.Key, asOf tiers.Position, refresh bool) (f *fli
 		}
 		return f, false
 	}
-	f = &flight{key: tiers.Key(strings.Clone(string(key))), home: s, asOf: asOf, refresh: refresh}
+	f = &flight{key: tiers.Key(strings.Clone(string(key))), home: s, begun: tiers.Now(), refresh: refresh}
 	if s.all == nil {
 		s.all = map[tiers.Key]*flight{}
 	}

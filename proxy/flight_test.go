@@ -18,12 +18,12 @@ import (
 
 func TestFlightBeginsOnceAndEnds(t *testing.T) {
 	table := newFlights()
-	join := func() (*flight, bool) { return table.join("k", tiers.Position{}, false) }
+	join := func() (*flight, bool) { return table.join("k", false) }
 	f, leads := join()
 	if g, also := join(); !leads || also || g != f || f.ready == nil {
 		t.Fatal("the second request does not follow the first")
 	}
-	if g, leads := table.join("other", tiers.Position{}, false); !leads || g == f {
+	if g, leads := table.join("other", false); !leads || g == f {
 		t.Fatal("two keys share a flight")
 	}
 	e := &tiers.Entry{}
@@ -58,7 +58,7 @@ func TestOneLeaderAtATime(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for i := range 2000 {
-				f, leads := table.join("k", tiers.Position{}, false)
+				f, leads := table.join("k", false)
 				if !leads {
 					if f.ready != nil {
 						<-f.ready
@@ -204,12 +204,12 @@ func BenchmarkFollowers(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			table := newFlights()
 			for b.Loop() {
-				f, _ := table.join("k", tiers.Position{}, false)
+				f, _ := table.join("k", false)
 				var joined, wg sync.WaitGroup
 				joined.Add(n)
 				for range n {
 					wg.Go(func() {
-						g, _ := table.join("k", tiers.Position{}, false)
+						g, _ := table.join("k", false)
 						joined.Done()
 						<-g.ready
 					})

@@ -13,9 +13,9 @@ import (
 
 // This file is what several requests for the same do about each other (RFC 9111 §4: collapsed requests).
 
-// rounds is how many flights one request may wait for: the second when the first brought another variant, or a 304 to
-// its leader's own condition.
-const rounds = 2
+// rounds is how many flights one request may wait for: a further one when the first brought another variant, a 304 to
+// its leader's own condition, or what was purged before the request began.
+const rounds = 3
 
 // seek gets x further than L1 did: as the leader of a flight, as a follower of one, or alone. It returns true when x
 // was answered with what another request fetched; else x goes on as its decision says.
@@ -37,7 +37,7 @@ func (h *Handler) seek(x *exchange) (answered bool) {
 	by := x.begun.Add(h.Config.CoalesceTimeout)
 	vary := h.varyOf(x)
 	for round := range rounds {
-		f, leads := h.flights.join(h.flightKey(x, vary), x.asOf, false)
+		f, leads := h.flights.join(h.flightKey(x, vary), false)
 		if leads {
 			x.flight, x.unconditional = f, round > 0
 			h.lead(x)
@@ -135,6 +135,7 @@ func appendFlightVariant(key []byte, vary, variant string) []byte {
 
 // lead has the leader of a flight look at L1 once more, as what it missed may have landed meanwhile, and then at L2.
 func (h *Handler) lead(x *exchange) {
+	x.reconsider()
 	if !h.lookAgain(x) {
 		h.lookFar(x)
 	}
@@ -148,11 +149,11 @@ func (h *Handler) lead(x *exchange) {
 
 // lookAgain tells whether L1 has by now what x may be served. It is not counted as a look-up.
 func (h *Handler) lookAgain(x *exchange) bool {
-	if h.lookAt(x, h.Stack.Variants(x.key())) {
+	if h.lookAt(x, x.bases(x.key())) {
 		return true
 	}
 	key, said := h.searchKey(x)
-	return said != nil && h.lookAt(x, h.Stack.Variants(key))
+	return said != nil && h.lookAt(x, x.bases(key))
 }
 
 // lookAt tells whether x may be served one of the stored responses that were found.
@@ -161,7 +162,6 @@ func (h *Handler) lookAt(x *exchange, found []*tiers.Entry) bool {
 		if e == x.entry || !e.Selects(x) {
 			continue
 		}
-		x.now = tiers.Now()
 		if d := policy.Decide(&x.req, e, x.now); d.Action <= policy.ServeStale {
 			x.entry, x.source, x.decision = e, tiers.L1, d
 			return true
@@ -207,12 +207,18 @@ func (h *Handler) admit(x *exchange, f *flight, by tiers.Instant) boarding {
 		return alone
 	case !r.entry.Selects(x):
 		return next
-	case r.source != tiers.None:
-		h.take(x, r.entry, r.source)
-		return alone // as its own decision about it says
 	}
 	e := r.entry
 	x.now = tiers.Now()
+	if !x.mayShare(f, e) { // those that it came too late for share the next one
+		h.flights.end(f)
+		h.counters.followersLate.Add(1)
+		return next
+	}
+	if r.source != tiers.None {
+		h.take(x, e, r.source)
+		return alone // as its own decision about it says
+	}
 	if policy.Decide(&x.req, e, x.now).Action > policy.ServeStale {
 		h.counters.followersReleased.Add(1)
 		if r.arriving == nil {
@@ -246,7 +252,8 @@ func (h *Handler) isFor(x *exchange, e *tiers.Entry) bool {
 
 // take has x decide by what its flight's leader found, which spares it a look of its own.
 func (h *Handler) take(x *exchange, e *tiers.Entry, from tiers.Source) {
-	x.entry, x.source, x.now = e, from, tiers.Now()
+	x.now = tiers.Now()
+	x.found(e, from)
 	x.decide(nil)
 }
 

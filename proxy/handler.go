@@ -20,6 +20,7 @@ import (
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/proxy/routes"
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/upstream"
 )
 
@@ -34,6 +35,9 @@ type Parts struct {
 	Fills     *pool.Pool // writes what was fetched to both tiers
 	Refreshes *pool.Pool // fetches what is served stale
 	Log       *slog.Logger
+
+	Invalidation *invalidation.Log // what was purged; nil = a log of its own
+	LogTimeout   time.Duration     // the most that it may add to an unsafe request; 0 = 50 ms
 }
 
 // Handler answers requests. Make one with [New]; its methods may be called from many goroutines.
@@ -67,6 +71,12 @@ func New(p Parts) *Handler {
 		secret = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
 	}
 	p.Policy.SetSecret(secret)
+	if p.Invalidation == nil {
+		p.Invalidation = invalidation.New(invalidation.Config{Index: 1 << 16}, nil, p.Log)
+	}
+	if p.LogTimeout == 0 {
+		p.LogTimeout = 50 * time.Millisecond
+	}
 	h := &Handler{
 		Parts:     p,
 		searches:  searches{seed: maphash.MakeSeed()},
@@ -83,6 +93,7 @@ func New(p Parts) *Handler {
 	default:
 		h.hostName = p.Upstream.Host
 	}
+	h.Stack.Admit = func(e *tiers.Entry) bool { return h.Invalidation.Check(e, tiers.Now()) <= invalidation.Orphan }
 	var shard atomic.Uint32
 	h.exchanges.New = func() any { return newExchange(&h.shards[shard.Add(1)%statsShards]) }
 	return h
@@ -127,7 +138,7 @@ func (h *Handler) lookup(x *exchange) {
 	}
 	e, err := h.getNear(x)
 	if err == nil {
-		x.entry, x.source = e, tiers.L1
+		x.found(e, tiers.L1)
 	}
 	x.decide(err)
 }
@@ -139,10 +150,10 @@ func (h *Handler) lookFar(x *exchange) {
 	}
 	if h.Stack.Far != nil && (x.entry == nil || x.decision.Reason != policy.ReasonRequest) {
 		e, err := h.getFar(x)
-		if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
-			x.entry, x.source = e, tiers.L2
-		}
 		x.now = tiers.Now()
+		if err == nil && (x.entry == nil || e.Born > x.entry.Born.Add(sameBirth)) {
+			x.found(e, tiers.L2)
+		}
 		x.decide(err)
 	}
 	h.prefer(x)
@@ -165,7 +176,7 @@ func (h *Handler) prefer(x *exchange) {
 	if !x.policy.VarySelect || x.decision.Reason != policy.ReasonVaryMiss {
 		return
 	}
-	for _, e := range h.Stack.Variants(x.key()) {
+	for _, e := range x.bases(x.key()) {
 		if d := policy.Decide(&x.req, e, x.now); d.Action <= policy.ServeStale && x.policy.Suits(e, x.header) {
 			x.entry, x.source, x.decision = e, tiers.L1, d
 			return

@@ -18,7 +18,7 @@ func (h *Handler) answerPart(x *exchange, resp *upstream.Response, t policy.Time
 	r := x.policy.ReadResponse(resp.Status, resp.Header)
 	e, why := h.judgePart(x, &r, resp, t)
 	if e != nil && x.entry != nil {
-		x.merge = h.merging(x.policy, x.req, x.entry, &r, t)
+		x.merge = h.merging(x.policy, x.req, x.entry, &r, t, x.asOf)
 	}
 	h.deliver(x, resp, e, why)
 }
@@ -38,19 +38,21 @@ func (h *Handler) judgePart(x *exchange, r *policy.Response, resp *upstream.Resp
 	e, why := x.policy.NewPart(&x.req, x.header, r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(x.key())))
+		h.Invalidation.Stamp(e, x.asOf)
 	}
 	return e, why
 }
 
 // merging returns the function that combines a part with the stored response base. It outlives the exchange and
-// the response: it has a copy of the fields.
-func (h *Handler) merging(c *policy.Config, req policy.Request, base *tiers.Entry, r *policy.Response, t policy.Times) func(*tiers.Entry) *tiers.Entry {
+// the response: it has a copy of the fields. What it makes is as old as the older of both.
+func (h *Handler) merging(c *policy.Config, req policy.Request, base *tiers.Entry, r *policy.Response, t policy.Times, asOf tiers.Position) func(*tiers.Entry) *tiers.Entry {
 	own := c.ReadResponse(r.Status, append(tiers.Header(nil), r.Header...))
 	return func(part *tiers.Entry) *tiers.Entry {
 		if int64(len(base.Body)+len(part.Body)) > int64(h.Config.MaxObjectBytes) {
 			return part
 		}
 		if both := c.Combined(base, &own, part.Body, t); both != nil && c.Keepable(both, &req) {
+			h.Invalidation.Stamp(both, base.AsOf.Earlier(asOf))
 			return both
 		}
 		return part
@@ -89,6 +91,7 @@ func (h *Handler) complete(x *exchange) bool {
 		h.budget.give(size)
 		return false
 	}
+	h.Invalidation.Stamp(whole, x.entry.AsOf.Earlier(x.asOf))
 	if x.policy.Keepable(whole, &x.req) {
 		x.stored = h.submitFill(whole, size, h.share(x, whole, nil))
 	} else {

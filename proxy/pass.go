@@ -21,11 +21,10 @@ func (h *Handler) pass(x *exchange) {
 		return
 	}
 	switch {
-	case x.req.Method == policy.Head && x.entry != nil && x.ownsEntry() && !x.req.CC.Has(policy.DirNoStore):
+	case x.req.Method == policy.Head && x.entry != nil && !x.doubted && x.ownsEntry() && !x.req.CC.Has(policy.DirNoStore):
 		h.learn(x, resp, t)
 	case policy.Invalidates(x.req.Method, resp.Status):
-		h.invalidate(x, resp.Header)
-		e, why := h.judgePost(x, resp, t)
+		e, why := h.judgePost(x, resp, t, h.invalidate(x, resp.Header))
 		h.deliver(x, resp, e, why)
 		return
 	}
@@ -45,16 +44,17 @@ func (h *Handler) learn(x *exchange, resp *upstream.Response, t policy.Times) {
 	if fresh == nil {
 		return
 	}
+	h.Invalidation.Stamp(fresh, x.entry.AsOf.Earlier(x.asOf))
 	if fresh.Expires() > t.Received && x.policy.Keepable(fresh, &policy.Request{Method: policy.Get, Cond: x.req.Cond & (policy.Authorized | policy.Partitioned)}) {
 		h.submitFill(fresh, 0, nil)
 		return
 	}
-	h.remove(x.key())
+	_ = h.Stack.Delete(context.Background(), x.key()) //nolint:errcheck // it is stale all the same
 }
 
 // judgePost makes the stored response for the answer to a POST that says it is what a GET would get (RFC 9110
-// §9.3.3), or tells why it is not stored.
-func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times) (*tiers.Entry, policy.Reason) {
+// §9.3.3), or tells why it is not stored. asOf is its position: what it replaces was purged just now.
+func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times, asOf tiers.Position) (*tiers.Entry, policy.Reason) {
 	if h.unfit(resp) != policy.ReasonNone || !h.stores() {
 		return nil, policy.ReasonNone
 	}
@@ -62,26 +62,7 @@ func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times
 	e, _ := x.policy.NewEntryOfPost(x.ctx.Method(), x.key().URI(), &x.req, x.header, &r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(x.key())))
+		h.Invalidation.Stamp(e, asOf)
 	}
 	return e, policy.ReasonNone
-}
-
-// invalidate removes what is stored for the target of an unsafe request, and for the URIs of the same origin
-// that the answer names, from both tiers (RFC 9111 §4.4). It waits for L2, at most L2_TIMEOUT for each: a client that
-// reads what it wrote must not get the old response from there.
-func (h *Handler) invalidate(x *exchange, answer tiers.Header) {
-	h.remove(x.key())
-	if plain := x.keyOf(x.key().URI()); plain != x.key() {
-		h.remove(plain)
-	}
-	for _, uri := range policy.Invalidated(x.key().URI(), answer) {
-		h.remove(x.keyOf(uri))
-	}
-}
-
-func (h *Handler) remove(key tiers.Key) {
-	h.counters.invalidations.Add(1)
-	if err := h.Stack.Delete(context.Background(), key); err != nil {
-		h.counters.invalidationsFailed.Add(1)
-	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/nearside-cache/nearside/proxy/policy"
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/upstream"
 )
 
@@ -28,6 +30,10 @@ type refresh struct {
 	target []byte
 	host   []byte
 	flight *flight // nil = none
+
+	asOf    tiers.Position // when it began
+	base    *tiers.Entry   // of the conditional request
+	doubted bool           // only a strong validator confirms it
 }
 
 // submitRefresh has the exchange's entry refreshed, unless that is under way.
@@ -93,7 +99,7 @@ func (r *refresh) takeOff() (leads bool) {
 	if r.entry.Vary != "" {
 		key = bytesKey(appendFlightVariant([]byte(key), r.entry.Vary, r.entry.Variant))
 	}
-	r.flight, leads = r.h.flights.join(key, tiers.Position{}, true)
+	r.flight, leads = r.h.flights.join(key, true)
 	if !leads {
 		r.flight = nil
 	}
@@ -126,7 +132,8 @@ func (r *refresh) land(err error) {
 	r.flight = nil
 }
 
-// run looks whether the fleet has something newer, asks whether the entry still holds, and fetches it whole when the 304
+// run looks whether the fleet has something newer, asks whether the entry still holds, unless it was
+// purged meanwhile, and fetches it whole when the 304
 // is about something else.
 func (r *refresh) run(ctx context.Context) error {
 	defer func() {
@@ -135,16 +142,21 @@ func (r *refresh) run(ctx context.Context) error {
 			panic(v)
 		}
 	}()
-	if e, err := r.h.Stack.GetFar(ctx, r.entry.Key, r); err == nil && e.Born > r.entry.Born.Add(sameBirth) && e.TTL(tiers.Now()) > 0 {
+	r.asOf = r.h.Invalidation.Now() // before anything is looked at
+	if e, err := r.h.Stack.GetFar(ctx, r.entry.Key, r); err == nil && e.Born > r.entry.Born.Add(sameBirth) && e.TTL(tiers.Now()) > 0 && r.h.Invalidation.Check(e, tiers.Now()) == invalidation.Valid {
 		if f := r.share(e, nil, 0); f != nil {
 			r.h.flights.end(f)
 		}
 		return nil
 	}
-	confirmed, err := r.fetch(ctx, policy.AppendConditions(nil, r.entry))
-	if err == nil && !confirmed {
-		_, err = r.fetch(ctx, nil)
+	base, doubted := r.h.standing(r.entry, tiers.Now())
+	if base != nil && len(policy.AppendConditions(nil, base)) > 0 && (!doubted || policy.Strong(base, time.Now())) {
+		r.base, r.doubted = base, doubted
+		if confirmed, err := r.fetch(ctx, policy.AppendConditions(nil, base)); err != nil || confirmed {
+			return err
+		}
 	}
+	_, err := r.fetch(ctx, nil)
 	return err
 }
 
@@ -185,13 +197,17 @@ func clientsOwn(name []byte) bool {
 // confirm stores the entry with what a 304 says of it, or returns false when the 304 is not about it.
 func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy.Times) (bool, error) {
 	answer := r.policy.ReadResponse(resp.Status, resp.Header)
-	fresh := r.policy.Freshened(r.entry, &answer, t)
+	if r.base == nil {
+		return false, errNothingAsked
+	}
+	fresh := r.policy.Freshened(r.base, &answer, t)
 	switch {
-	case fresh == nil:
+	case fresh == nil || r.doubted && policy.Doubtful(resp.Header):
 		return false, nil
 	case !r.policy.Keepable(fresh, &r.req):
 		return true, r.h.Stack.Delete(ctx, r.entry.Key)
 	}
+	r.h.Invalidation.Stamp(fresh, r.asOf)
 	r.policy.Jitter(fresh, rand.Float64())
 	r.h.submitFill(fresh, 0, r.share(fresh, nil, resp.Status))
 	return true, nil
@@ -200,7 +216,7 @@ func (r *refresh) confirm(ctx context.Context, resp *upstream.Response, t policy
 // replace stores the origin's new response, which it owns. One that may not be stored still ends the old one.
 func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy.Times) error {
 	h := r.h
-	e, _ := h.judge(r.policy, r.key, &r.req, r.header, resp, t)
+	e, _ := h.judge(r.policy, r.key, &r.req, r.header, resp, t, r.asOf)
 	if e == nil {
 		resp.Release()
 		return h.Stack.Delete(ctx, r.entry.Key)
@@ -219,5 +235,6 @@ func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy
 
 var (
 	errOriginFailed = errors.New("refresh: the origin answered with a server error")
+	errNothingAsked = errors.New("refresh: a 304 to a request without conditions")
 	errNoRoom       = errors.New("refresh: POOL_QUEUE_BYTES is used up")
 )

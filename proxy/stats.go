@@ -51,6 +51,7 @@ type Stats struct {
 	FillsStored, FillsFailed uint64 // fills written to both tiers, and those that a tier refused
 	FillsDropped             uint64 // fills that no queue took, or that were not run before the end
 	FillsNoRoom              uint64 // responses not kept because POOL_QUEUE_BYTES was used up
+	FillsUntrusted           uint64 // responses not kept for want of contact with the invalidation log
 	RefreshesDone            uint64
 	RefreshesFailed          uint64
 	RefreshesDropped         uint64
@@ -58,11 +59,12 @@ type Stats struct {
 	Flights                  int64  // fetches under way now that other requests can join
 	Followers                int64  // requests that wait for them now
 	FollowersReleased        uint64 // requests that waited for a response that they could not share
+	FollowersLate            uint64 // requests for which what they waited for was too old: purged before they began
 	FollowersTimedOut        uint64 // requests that waited COALESCE_TIMEOUT in vain
 	FlightsBarred            uint64 // requests that waited for nobody, as the key's responses could not be shared
 	Panics                   uint64 // requests that ended in a panic; a defect each
-	Invalidations            uint64 // target URIs invalidated by unsafe requests
-	InvalidationsFailed      uint64 // of those, how many a tier could not be told
+	Invalidations            uint64 // target URIs and groups invalidated by unsafe requests
+	InvalidationsQueued      uint64 // of those, how many the log did not have when the client was answered
 }
 
 // counters are the Stats that are not on the hit path.
@@ -71,7 +73,8 @@ type counters struct {
 	refreshesDone, refreshesFailed, refreshesDropped    atomic.Uint64
 	followers                                           atomic.Int64
 	followersReleased, followersTimedOut, flightsBarred atomic.Uint64
-	panics, invalidations, invalidationsFailed          atomic.Uint64
+	panics, invalidations, invalidationsQueued          atomic.Uint64
+	fillsUntrusted, followersLate                       atomic.Uint64
 }
 
 // statsShard holds one part of the requests' counters. Exchanges are pooled per core, and each keeps its
@@ -116,7 +119,8 @@ func (h *Handler) Stats() Stats {
 		Flights: h.flights.under.Load(), Followers: c.followers.Load(), FollowersReleased: c.followersReleased.Load(),
 		FollowersTimedOut: c.followersTimedOut.Load(), FlightsBarred: c.flightsBarred.Load(),
 		Panics:        c.panics.Load(),
-		Invalidations: c.invalidations.Load(), InvalidationsFailed: c.invalidationsFailed.Load(),
+		Invalidations: c.invalidations.Load(), InvalidationsQueued: c.invalidationsQueued.Load(),
+		FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(),
 	}
 	for o := range outcomes {
 		s.Requests[o] = map[tiers.Source]Durations{}

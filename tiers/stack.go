@@ -22,6 +22,8 @@ func (s Source) String() string { return [...]string{"", "L1", "L2"}[s] }
 type Stack struct {
 	Near Tier // L1
 	Far  Tier // L2
+
+	Admit func(*Entry) bool // tells whether what the far tier has is worth promoting; nil = always
 }
 
 // Get asks the near tier, then the far one; what only the far one has is promoted.
@@ -41,13 +43,13 @@ func (s *Stack) GetNear(ctx context.Context, key Key, sel Selector) (*Entry, err
 }
 
 // GetFar asks the far tier only, and promotes what it finds: the same entry, so with the lifetime that
-// remains. A near tier that refuses it does not matter.
+// remains, unless Admit is against it. A near tier that refuses it does not matter.
 func (s *Stack) GetFar(ctx context.Context, key Key, sel Selector) (*Entry, error) {
 	if s.Far == nil {
 		return nil, ErrMiss
 	}
 	e, err := s.Far.Get(ctx, key, sel)
-	if err == nil && s.Near != nil {
+	if err == nil && s.Near != nil && (s.Admit == nil || s.Admit(e)) {
 		_ = s.Near.Put(ctx, e) //nolint:errcheck // refused: served all the same
 	}
 	return e, err

@@ -1,4 +1,4 @@
-// Package admin is the second listener: health, readiness and metrics, for whoever runs the sidecar rather
+// Package admin is the second listener: health, readiness, metrics and purging, for whoever runs the sidecar rather
 // than for the app beside it.
 package admin
 
@@ -23,31 +23,53 @@ type Config struct {
 
 // Server answers on the admin and the probe listeners.
 type Server struct {
-	http  http.Server
-	ready atomic.Bool
+	token  string
+	ops    http.Server
+	probes http.Server
+	ready  atomic.Bool
 }
 
-// New makes a Server whose /metrics are written by metrics. It is not ready until Ready(true).
-func New(metrics http.Handler, log *slog.Logger) *Server {
-	s := &Server{}
+// New makes a Server whose /metrics are written by metrics, and which purges by handler. It is not ready until
+// Ready(true).
+func New(cfg Config, metrics http.Handler, handler *proxy.Handler, log *slog.Logger) *Server {
+	s := &Server{token: cfg.Token}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.Handle("GET /metrics", metrics)
-	s.http = http.Server{
-		Handler:           mux,
+	s.probes = newServer(mux, log)
+	purge := s.guard(purger{handler}.ServeHTTP)
+	s.ops = newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Not by the mux: it would clean the path, and redirect.
+		if r.Method == "PURGE" || r.Method == http.MethodPost && r.URL.Path == "/purge" {
+			purge(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}), log)
+	return s
+}
+
+func newServer(handler http.Handler, log *slog.Logger) http.Server {
+	return http.Server{
+		Handler:           handler,
+		ConnContext:       withConnection,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	return s
 }
 
-// Serve answers the connections of ln until Shutdown. It may be called for several listeners.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+// Serve answers the connections of ln until Shutdown: with all there is.
+func (s *Server) Serve(ln net.Listener) error { return serve(&s.ops, ln) }
+
+// ServeProbes answers the connections of ln until Shutdown: with health, readiness and metrics, and nothing else.
+func (s *Server) ServeProbes(ln net.Listener) error { return serve(&s.probes, ln) }
+
+func serve(server *http.Server, ln net.Listener) error {
+	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -58,7 +80,9 @@ func (s *Server) Serve(ln net.Listener) error {
 func (s *Server) Ready(yes bool) { s.ready.Store(yes) }
 
 // Shutdown closes the listeners and waits for answers in progress until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	return errors.Join(s.ops.Shutdown(ctx), s.probes.Shutdown(ctx))
+}
 
 // health is liveness: the process answers.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok\n") }
@@ -76,24 +100,4 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text)) //nolint:errcheck // the prober has gone
-}
-
-// Check asks the admin listener at addr for its health, as a container's HEALTHCHECK does. It waits at
-// most three seconds.
-func Check(addr proxy.Addr) error {
-	client := http.Client{
-		Timeout: 3 * time.Second,
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return addr.Dial(ctx)
-		}},
-	}
-	resp, err := client.Get("http://nearside/healthz")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New("unhealthy: " + resp.Status)
-	}
-	return nil
 }

@@ -47,14 +47,25 @@ var (
 	requests = desc("requests_total", "Requests by what became of them and by the tier that answered.", "outcome", "tier")
 	duration = desc("request_duration_seconds", "From a request's header to its answer, not counting the time to write it.", "outcome", "tier")
 	panics   = desc("request_panics_total", "Requests that ended in a panic: a defect each.")
-	fills    = desc("fills_total", "Responses on their way into the tiers: stored, failed (a tier refused), dropped (queue full or stopping), no-room (POOL_QUEUE_BYTES used up).", "result")
+	fills    = desc("fills_total", "Responses on their way into the tiers: stored, failed (a tier refused), dropped (queue full or stopping), no-room (POOL_QUEUE_BYTES used up), untrusted (no contact with the invalidation log).", "result")
 	refreshs = desc("refreshes_total", "Stale responses that were refreshed in the background.", "result")
-	unsafe   = desc("invalidations_total", "Target URIs invalidated by unsafe requests.", "result")
+	unsafe   = desc("invalidations_total", "Target URIs and groups invalidated by unsafe requests; queued ones were not in the log when the client was answered.", "result")
 	flights  = desc("flights", "Fetches under way that other requests can join.")
 	waiting  = desc("followers", "Requests that wait for such a fetch.")
 	follows  = desc("followers_total", "Requests that met a fetch for the same and could not share it: released (it was not for them), timed-out (after COALESCE_TIMEOUT), barred (they did not wait, as the key's responses could not be shared a moment ago).", "result")
 	bytesNow = desc("queued_bytes", "Bodies waiting in queues and flights.")
 	bytesMax = desc("queued_bytes_limit", "POOL_QUEUE_BYTES.")
+
+	logRecords  = desc("invalidation_records_total", "Records of the invalidation log: applied here, appended by this sidecar, and attempts to append that failed.", "result")
+	logRenewals = desc("invalidation_renewals_total", "Renewals of the trust in what is stored.", "result")
+	logEvents   = desc("invalidation_events_total", "Another generation of the log was adopted, records were lost to this sidecar, or so much waited for the log that everything was purged.", "event")
+	logVerdicts = desc("invalidation_verdicts_total", "Looks at stored responses that found them not valid.", "verdict")
+	logPosition = desc("invalidation_position", "The last record that was applied.")
+	logHead     = desc("invalidation_head", "The last record that is known to exist.")
+	logFloor    = desc("invalidation_floor", "Responses older than this position cannot be proved.")
+	logIndex    = desc("invalidation_index_selectors", "Purged selectors that are remembered.")
+	logQueued   = desc("invalidation_queued_selectors", "Purged selectors that wait to be appended to the log.")
+	logTrusted  = desc("invalidation_trusted", "1 while what is stored may be served.")
 
 	l1Entries   = desc("l1_entries", "Stored responses in L1.")
 	l1Bytes     = desc("l1_bytes", "Memory that they use, in bytes.")
@@ -99,6 +110,7 @@ func (s Sources) Collect(ch chan<- prometheus.Metric) {
 	out := sink(ch)
 	out.gauge(buildInfo, 1, s.Version)
 	s.collectRequests(out)
+	s.collectLog(out)
 	if s.L1 != nil {
 		s.collectL1(out)
 	}
@@ -123,18 +135,45 @@ func (s Sources) collectRequests(out sink) {
 	out.count(fills, st.FillsFailed, "failed")
 	out.count(fills, st.FillsDropped, "dropped")
 	out.count(fills, st.FillsNoRoom, "no-room")
+	out.count(fills, st.FillsUntrusted, "untrusted")
 	out.count(refreshs, st.RefreshesDone, "done")
 	out.count(refreshs, st.RefreshesFailed, "failed")
 	out.count(refreshs, st.RefreshesDropped, "dropped")
-	out.count(unsafe, st.Invalidations-st.InvalidationsFailed, "done")
-	out.count(unsafe, st.InvalidationsFailed, "failed")
+	out.count(unsafe, st.Invalidations-st.InvalidationsQueued, "done")
+	out.count(unsafe, st.InvalidationsQueued, "queued")
 	out.gauge(flights, float64(st.Flights))
 	out.gauge(waiting, float64(st.Followers))
 	out.count(follows, st.FollowersReleased, "released")
+	out.count(follows, st.FollowersLate, "late")
 	out.count(follows, st.FollowersTimedOut, "timed-out")
 	out.count(follows, st.FlightsBarred, "barred")
 	out.gauge(bytesNow, float64(st.QueuedBytes))
 	out.gauge(bytesMax, float64(st.QueuedLimit))
+}
+
+func (s Sources) collectLog(out sink) {
+	st := s.Handler.Invalidation.Stats()
+	out.count(logRecords, st.Applied, "applied")
+	out.count(logRecords, st.Appended, "appended")
+	out.count(logRecords, st.AppendsFailed, "failed")
+	out.count(logRenewals, st.Renewals, "done")
+	out.count(logRenewals, st.RenewalsFailed, "failed")
+	out.count(logEvents, st.Generations, "generation")
+	out.count(logEvents, st.Gaps, "gap")
+	out.count(logEvents, st.Overflows, "overflow")
+	for verdict, n := range st.Verdicts {
+		out.count(logVerdicts, n, verdict.String())
+	}
+	out.gauge(logPosition, float64(st.Position))
+	out.gauge(logHead, float64(st.Head))
+	out.gauge(logFloor, float64(st.Floor))
+	out.gauge(logIndex, float64(st.Selectors))
+	out.gauge(logQueued, float64(st.Queued))
+	trusted := 0.0
+	if st.Trusted {
+		trusted = 1
+	}
+	out.gauge(logTrusted, trusted)
 }
 
 func (s Sources) collectL1(out sink) {

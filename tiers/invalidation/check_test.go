@@ -61,6 +61,29 @@ func TestSelectorsMatch(t *testing.T) {
 	}
 }
 
+// A response that answers for several queries of its path is purged with any of them.
+func TestManyQueries(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		hit  bool
+	}{{"http://h/a?x=1", true}, {"http://h/a?z=9", true}, {"http://h/a", true}, {"http://h/ab", false}, {"http://h/a/", false}} {
+		for _, old := range []bool{false, true} {
+			l := newLocal(1000)
+			e := &tiers.Entry{Key: "GET? http://h/a?x=1"}
+			l.Stamp(e, l.Now())
+			l.Purge(t.Context(), 0, false, []Selector{mustSelect(t, URI, c.name)})
+			for i := range 2 * maxRecent {
+				if old {
+					l.Purge(t.Context(), 0, false, []Selector{{Tag, fmt.Sprint("other", i)}})
+				}
+			}
+			if got := l.Check(e, 0) == Gone; got != c.hit {
+				t.Errorf("%q purges it: %v, want %v (old: %v)", c.name, got, c.hit, old)
+			}
+		}
+	}
+}
+
 func TestSelectRefuses(t *testing.T) {
 	for _, name := range []string{"", "a\nb", "a\r", strings.Repeat("x", maxName+1)} {
 		if s, err := Select(Tag, name); err == nil {

@@ -53,25 +53,32 @@ func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selector
 }
 
 // Invalidate purges what the selectors name, and waits until the log has it, for as long as ctx allows; not at all while
-// the log is out of reach. It tells whether the log has it: if not, it holds here, and will be appended.
-func (l *Log) Invalidate(ctx context.Context, selectors []Selector) bool {
-	if l.journal == nil {
-		l.local(false, selectors)
-		return true
+// the log is out of reach. It tells whether the log has it: if not, it holds here, and will be appended. The selectors
+// become the Log's.
+//
+// The purge is the work of a request that began at asOf, whose answer may itself be stored: after is the answer's
+// position, later than the purge if nothing else was purged since the request began, else asOf.
+func (l *Log) Invalidate(ctx context.Context, asOf tiers.Position, selectors []Selector) (after tiers.Position, done bool) {
+	n := uint64(len(records(false, false, selectors)))
+	next := func(at tiers.Position, nth uint64) tiers.Position {
+		if at.Gen != asOf.Gen || at.N != asOf.N+n || nth > asOf.Own+1 {
+			return asOf
+		}
+		return tiers.Position{Gen: at.Gen, N: at.N, Own: nth}
 	}
-	done := make(chan acknowledged, 1)
-	l.enqueue(&purge{selectors: selectors, done: []chan<- acknowledged{done}})
-	l.mu.Lock()
-	failing := l.queue.failing
-	l.mu.Unlock()
+	if l.journal == nil {
+		return next(l.local(false, selectors), asOf.Own), true
+	}
+	acknowledgement := make(chan acknowledged, 1)
+	nth, failing := l.enqueue(&purge{selectors: selectors, done: []chan<- acknowledged{acknowledgement}})
 	if failing {
-		return false
+		return asOf, false
 	}
 	select {
 	case <-ctx.Done():
-		return false
-	case <-done:
-		return true
+		return asOf, false
+	case ack := <-acknowledgement:
+		return next(ack.at, nth), true
 	}
 }
 

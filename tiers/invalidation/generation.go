@@ -35,11 +35,11 @@ type recent struct {
 }
 
 type item struct {
-	n      uint64
-	soft   bool
-	kind   Kind
-	hash   uint64
-	prefix string
+	n          uint64
+	soft       bool
+	kind       Kind
+	hash, path uint64 // path: of a URI's
+	prefix     string
 }
 
 // maxRecent is how many selectors are compared one by one before the tables are asked.
@@ -98,8 +98,11 @@ func (g *generation) remember(r *Record) {
 		switch s.Kind {
 		case Prefix:
 			it.prefix = s.Name
-		case URI, Tag:
-			it.hash = hash(s.Kind, s.Name)
+		case URI:
+			it.hash, it.path = hash(URI, s.Name), hash(path, pathOf(s.Name))
+		case Tag:
+			it.hash = hash(Tag, s.Name)
+			it.path = it.hash
 		}
 		items = append(items, it)
 	}
@@ -155,7 +158,7 @@ func (it *item) matches(n *tiers.Names) bool {
 		return strings.HasPrefix(n.URI, it.prefix)
 	}
 	for _, h := range n.Hashes {
-		if h == it.hash {
+		if h == it.hash || h == it.path {
 			return true
 		}
 	}

@@ -44,8 +44,9 @@ const maxBatch = 1 << 12
 
 func (q *queue) init() { q.wake = make(chan struct{}, 1) }
 
-// enqueue marks what p is about, so that this process serves nothing older from now on, and has it appended.
-func (l *Log) enqueue(p *purge) {
+// enqueue marks what p is about, so that this process serves nothing older from now on, and has it appended. It returns
+// the number of the mark, and whether the log is out of reach.
+func (l *Log) enqueue(p *purge) (nth uint64, failing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := &l.queue
@@ -59,15 +60,16 @@ func (l *Log) enqueue(p *purge) {
 		p, q.waiting, q.size = everything, []*purge{everything}, 1
 		l.counters.overflows.Add(1)
 	}
-	l.mark(p)
+	nth = l.mark(p)
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
+	return nth, q.failing
 }
 
-// mark notes p's selectors until the log has them.
-func (l *Log) mark(p *purge) {
+// mark notes p's selectors until the log has them, and returns the number of the mark.
+func (l *Log) mark(p *purge) uint64 {
 	nth := l.marked.Add(1)
 	marks := l.marks.Load()
 	if marks == nil {
@@ -84,6 +86,7 @@ func (l *Log) mark(p *purge) {
 	}
 	l.marks.Store(marks.mark(p, nth))
 	l.changed()
+	return nth
 }
 
 // mark puts all of p's selectors, and returns the table that has them.

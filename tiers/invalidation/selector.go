@@ -19,6 +19,8 @@ const (
 	Tag                // all responses that carry the tag
 	All                // everything
 	kinds
+
+	path = kinds // a target URI without its query: what purges of any URI are about, too, for responses that do not tell queries apart
 )
 
 // String returns the kind as it stands in requests and metrics.
@@ -88,7 +90,7 @@ func normalPrefix(uri string) string {
 var seed = maphash.MakeSeed()
 
 // Odd numbers that keep the kinds apart.
-var kindSalt = [kinds]uint64{URI: 0, Prefix: 0x9e3779b97f4a7c15, Tag: 0xc2b2ae3d27d4eb4f}
+var kindSalt = [path + 1]uint64{Prefix: 0x9e3779b97f4a7c15, Tag: 0xc2b2ae3d27d4eb4f, path: 0x165667b19e3779f9}
 
 func hash(kind Kind, name string) uint64 {
 	h := maphash.String(seed, name) ^ kindSalt[kind]
@@ -98,6 +100,15 @@ func hash(kind Kind, name string) uint64 {
 	return h
 }
 
+// pathOf is the path of a normal URI, with all that is before it.
+func pathOf(uri string) string {
+	p, _, _ := strings.Cut(uri, "?")
+	return p
+}
+
+// manyQueries begins the Keys of responses that answer for several queries (No-Vary-Search).
+const manyQueries = "GET? "
+
 // namesOf returns what e is known by, and notes it at e.
 func namesOf(e *tiers.Entry) *tiers.Names {
 	if e.Proof != nil {
@@ -106,8 +117,11 @@ func namesOf(e *tiers.Entry) *tiers.Names {
 		}
 	}
 	uri := tiers.NormalURI(e.Key.URI())
-	n := &tiers.Names{URI: uri, Hashes: make([]uint64, 0, 2+strings.Count(e.Tags, "\n"))}
+	n := &tiers.Names{URI: uri, Hashes: make([]uint64, 0, 3+strings.Count(e.Tags, "\n"))}
 	n.Hashes = append(n.Hashes, hash(URI, uri))
+	if strings.HasPrefix(string(e.Key), manyQueries) {
+		n.Hashes = append(n.Hashes, hash(path, pathOf(uri)))
+	}
 	for tag := range strings.SplitSeq(e.Tags, "\n") {
 		if tag != "" {
 			n.Hashes = append(n.Hashes, hash(Tag, tag))

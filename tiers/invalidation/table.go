@@ -63,6 +63,9 @@ func (t *table) put(s Selector, soft bool, n uint64) {
 		return
 	}
 	t.set(hash(s.Kind, s.Name), hard, mild)
+	if s.Kind == URI {
+		t.set(hash(path, pathOf(s.Name)), hard, mild)
+	}
 }
 
 // set raises the positions of one hash.

@@ -97,7 +97,7 @@ func TestLogThroughAnOutage(t *testing.T) {
 	s.hang()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if a.Invalidate(ctx, one) {
+	if _, done := a.Invalidate(ctx, a.Now(), one); done {
 		t.Fatal("a Redis that hangs acknowledged")
 	}
 	if verdict(a, ea) != invalidation.Gone || verdict(b, eb) != invalidation.Valid {
@@ -194,7 +194,7 @@ func TestLogGaps(t *testing.T) {
 	s.hang()
 	for i := range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		a.Invalidate(ctx, []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint("other", i)}})
+		a.Invalidate(ctx, a.Now(), []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint("other", i)}})
 		cancel()
 	}
 	s.resume()
@@ -254,7 +254,7 @@ func TestLogOverflow(t *testing.T) {
 	for i := range 20_000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		a.Invalidate(ctx, []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint("other", i)}})
+		a.Invalidate(ctx, a.Now(), []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint("other", i)}})
 	}
 	if n := a.Stats().Overflows; n != 1 {
 		t.Errorf("%d overflows", n)

@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nearside-cache/nearside/proxy"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
+)
+
+// Limits of one purge.
+const (
+	maxPurgeBytes     = 16 << 20
+	maxPurgeSelectors = 10_000
+	maxPurgeWait      = 5 * time.Minute
+)
+
+// purgeRequest is what POST /purge takes: the types of draft-nottingham-http-invalidation, and this program's own names
+// for them.
+type purgeRequest struct {
+	Type      string   `json:"type"`
+	Selectors []string `json:"selectors"`
+	Soft      bool     `json:"soft"`
+	Wait      string   `json:"wait"`
+}
+
+// purgeAnswer is what a purge is answered with.
+type purgeAnswer struct {
+	Position    string   `json:"position"` // counter@generation; empty while it waits to be appended to the log
+	Confirmed   bool     `json:"confirmed"`
+	Sidecars    int      `json:"sidecars"`
+	Unconfirmed []string `json:"unconfirmed,omitempty"`
+}
+
+// purger answers requests to purge.
+type purger struct{ handler *proxy.Handler }
+
+// ServeHTTP answers PURGE <path-or-URL> and POST /purge.
+func (p purger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var q purgeRequest
+	var err error
+	if r.Method == "PURGE" {
+		q = purgeRequest{Type: "uri", Selectors: []string{r.RequestURI}, Soft: r.Header.Get("Soft-Purge") == "1"}
+	} else {
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+			refuse(w, http.StatusUnsupportedMediaType, "want Content-Type: application/json")
+			return
+		}
+		q, err = readPurge(http.MaxBytesReader(w, r.Body, maxPurgeBytes))
+	}
+	if err != nil {
+		refuse(w, statusOf(err), err.Error())
+		return
+	}
+	selectors, wait, err := p.parse(&q)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + time.Minute)) //nolint:errcheck // then the answer may be cut short
+	result := p.handler.Invalidation.Purge(r.Context(), wait, q.Soft, selectors)
+	status := http.StatusOK
+	if !result.Confirmed {
+		status = http.StatusAccepted
+	}
+	answerJSON(w, status, answerOf(result))
+}
+
+func answerOf(r invalidation.Result) purgeAnswer {
+	a := purgeAnswer{Confirmed: r.Confirmed, Sidecars: r.Sidecars, Unconfirmed: r.Unconfirmed}
+	if r.Position.N > 0 {
+		a.Position = fmt.Sprintf("%d@%016x", r.Position.N, r.Position.Gen)
+	}
+	return a
+}
+
+var errTooLarge = fmt.Errorf("larger than %d bytes, or more than %d selectors", maxPurgeBytes, maxPurgeSelectors)
+
+func readPurge(body io.Reader) (q purgeRequest, err error) {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err = d.Decode(&q); err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something behind the JSON object")
+		}
+	}
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large), len(q.Selectors) > maxPurgeSelectors:
+		return q, errTooLarge
+	case err != nil:
+		return q, fmt.Errorf(`want {"type":"uri|prefix|tag|all","selectors":[…],"soft":false,"wait":"2s"}: %w`, err)
+	}
+	return q, nil
+}
+
+func statusOf(err error) int {
+	if errors.Is(err, errTooLarge) {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// parse checks what was asked for.
+func (p purger) parse(q *purgeRequest) (selectors []invalidation.Selector, wait time.Duration, err error) {
+	kind, err := invalidation.ParseKind(q.Type)
+	if err != nil {
+		return nil, 0, err
+	}
+	wait = p.handler.Invalidation.Wait()
+	if q.Wait != "" {
+		if wait, err = time.ParseDuration(q.Wait); err != nil || wait < 0 || wait > maxPurgeWait {
+			return nil, 0, fmt.Errorf("wait: %q: want a duration from 0s to %v, such as 2s", q.Wait, maxPurgeWait)
+		}
+	}
+	if kind == invalidation.All {
+		return []invalidation.Selector{{Kind: invalidation.All}}, wait, nil
+	}
+	if len(q.Selectors) == 0 {
+		return nil, 0, errors.New("no selectors")
+	}
+	for _, name := range q.Selectors {
+		s, err := p.handler.Selector(kind, name)
+		if err != nil {
+			return nil, 0, fmt.Errorf("selector %.80q: %w", name, err)
+		}
+		s.Name = strings.Clone(s.Name)
+		selectors = append(selectors, s)
+	}
+	return selectors, wait, nil
+}
+
+func refuse(w http.ResponseWriter, status int, why string) {
+	answerJSON(w, status, map[string]string{"error": why})
+}
+
+func answerJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) //nolint:errcheck // whoever asked has gone
+}
