@@ -12,6 +12,7 @@ import (
 
 	"github.com/nearside-cache/nearside/pool"
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/upstream"
 )
@@ -31,6 +32,7 @@ func newTestServer(tb testing.TB, change func(*Parts)) (*Server, *memory.Tier) {
 	if err := p.Upstream.URL.UnmarshalText([]byte("http://127.0.0.1:9/base")); err != nil {
 		tb.Fatal(err)
 	}
+	p.Invalidation = purged
 	if change != nil {
 		change(&p)
 	}
@@ -41,12 +43,16 @@ func newTestServer(tb testing.TB, change func(*Parts)) (*Server, *memory.Tier) {
 	return NewServer(New(p)), l1
 }
 
+// purged is the log of the tests' servers.
+var purged = invalidation.New(invalidation.Config{Index: 1000}, nil, slog.New(slog.DiscardHandler))
+
 func putEntry(tb testing.TB, l1 *memory.Tier, target, header, body string) *tiers.Entry {
 	tb.Helper()
 	e := &tiers.Entry{
 		Key: tiers.Key("GET http://127.0.0.1:9/base" + target), Status: 200,
 		Header: tiers.Header(header), Body: []byte(body), Born: tiers.Now(), Lifetime: time.Hour,
 	}
+	purged.Stamp(e, purged.Now())
 	if err := l1.Put(tb.Context(), e); err != nil {
 		tb.Fatal(err)
 	}
