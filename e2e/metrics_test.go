@@ -57,7 +57,7 @@ func TestMetrics(t *testing.T) {
 		`refreshes_total{result="failed"}`:                        0,
 		`refreshes_total{result="dropped"}`:                       0,
 		`invalidations_total{result="done"}`:                      1,
-		`invalidations_total{result="failed"}`:                    0,
+		`invalidations_total{result="queued"}`:                    0,
 		`queued_bytes`:                                            0,
 		`queued_bytes_limit`:                                      64 << 20,
 		`l1_entries`:                                              4, // /b /stale /error /swr
@@ -66,7 +66,9 @@ func TestMetrics(t *testing.T) {
 		`l2_breaker_open`:                                         0,
 		`l2_breaker_opened_total`:                                 0,
 		`l2_operations_total{operation="put",result="done"}`:      6,
-		`l2_operations_total{operation="delete",result="done"}`:   1,
+		`l2_operations_total{operation="delete",result="done"}`:   0, // the log stands for it
+		`invalidation_records_total{result="appended"}`:           1,
+		`invalidation_trusted`:                                    1,
 		`l2_operations_total{operation="get",result="error"}`:     0,
 		`pool_jobs_total{pool="fill",result="submitted"}`:         6,
 		`pool_jobs_total{pool="fill",result="done"}`:              6,

@@ -89,12 +89,16 @@ func (r *redisServer) signal(sig syscall.Signal) {
 	}
 }
 
-// keys returns how many keys there are.
+// keys returns how many keys there are, those of the invalidation log left out.
 func (r *redisServer) keys() int {
 	r.t.Helper()
-	n, err := r.client.DBSize(context.Background()).Result()
+	ctx := context.Background()
+	n, err := r.client.DBSize(ctx).Result()
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return int(n)
+	return int(n - r.client.Exists(ctx, logKeys...).Val())
 }
+
+// logKeys are the two keys of the invalidation log.
+var logKeys = []string{"nearside:v1:{nearside}:ctl", "nearside:v1:{nearside}:log"}
