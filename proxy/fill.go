@@ -7,6 +7,7 @@ import (
 
 	"github.com/nearside-cache/nearside/pool"
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 )
 
 // budget bounds the bodies that wait in queues and flights.
@@ -41,16 +42,20 @@ func (f *fill) Execute(ctx context.Context) error {
 	defer f.h.budget.give(f.reserved)
 	defer f.h.flights.end(f.flight)
 	keepNear, keepFar := f.h.Invalidation.Keeps(f.entry.AsOf)
-	if !keepNear || f.h.Stack.Near == nil && !keepFar {
+	switch {
+	case !keepNear || f.h.Stack.Near == nil && !keepFar:
 		f.h.counters.fillsUntrusted.Add(1)
 		return errUntrusted
+	case f.purged(): // it would only take the place of what came later
+		f.h.counters.fillsPurged.Add(1)
+		return nil
 	}
 	near := f.h.Stack.PutNear(ctx, f.entry)
 	if f.h.Stack.Near != nil && near == nil {
 		f.h.flights.end(f.flight)
 	}
 	err := near
-	if f.h.Stack.Far != nil && keepFar {
+	if f.h.Stack.Far != nil && keepFar && !f.purged() {
 		err = f.h.Stack.PutFar(ctx, f.entry)
 	}
 	if err != nil {
@@ -59,6 +64,11 @@ func (f *fill) Execute(ctx context.Context) error {
 	}
 	f.h.counters.fillsStored.Add(1)
 	return nil
+}
+
+// purged tells whether the entry was purged since its request began.
+func (f *fill) purged() bool {
+	return f.h.Invalidation.Check(f.entry, tiers.Now()) == invalidation.Gone
 }
 
 var errUntrusted = errors.New("fill: not in contact with the invalidation log")

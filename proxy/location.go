@@ -21,6 +21,20 @@ func (x *exchange) appendMapped(h tiers.Header) {
 	}
 }
 
+// shown returns the field lines that clients may see: h, without its tags where they are hidden.
+func (x *exchange) shown(h tiers.Header) tiers.Header {
+	if x.policy == nil || x.policy.TagHeadersForward {
+		return h
+	}
+	out := make(tiers.Header, 0, len(h))
+	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
+		if !x.policy.HidesTags(n) {
+			out = out.AppendLine(n, v)
+		}
+	}
+	return out
+}
+
 // mapLocation turns a reference to the upstream's own origin into one that leads through this proxy. A
 // reference to anywhere else, also to a path outside the upstream's base path, stays as it is.
 func (x *exchange) mapLocation(ref []byte) []byte {

@@ -157,7 +157,7 @@ func (x *exchange) sendStream(length int64, content io.ReadCloser) {
 // appendOrigin begins the block with the origin's own words.
 func (x *exchange) appendOrigin(resp *upstream.Response) {
 	x.beginResponse(resp.Status)
-	x.appendMapped(resp.Header)
+	x.appendMapped(x.shown(resp.Header))
 	if !tiers.Header(resp.Header).Has("Date") { // RFC 9110 §6.6.1
 		x.appendDate()
 	}

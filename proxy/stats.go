@@ -51,6 +51,7 @@ type Stats struct {
 	FillsStored, FillsFailed uint64 // fills written to both tiers, and those that a tier refused
 	FillsDropped             uint64 // fills that no queue took, or that were not run before the end
 	FillsNoRoom              uint64 // responses not kept because POOL_QUEUE_BYTES was used up
+	FillsPurged              uint64 // responses not kept because they were purged while they came
 	FillsUntrusted           uint64 // responses not kept for want of contact with the invalidation log
 	RefreshesDone            uint64
 	RefreshesFailed          uint64
@@ -74,7 +75,7 @@ type counters struct {
 	followers                                           atomic.Int64
 	followersReleased, followersTimedOut, flightsBarred atomic.Uint64
 	panics, invalidations, invalidationsQueued          atomic.Uint64
-	fillsUntrusted, followersLate                       atomic.Uint64
+	fillsPurged, fillsUntrusted, followersLate          atomic.Uint64
 }
 
 // statsShard holds one part of the requests' counters. Exchanges are pooled per core, and each keeps its
@@ -120,7 +121,7 @@ func (h *Handler) Stats() Stats {
 		FollowersTimedOut: c.followersTimedOut.Load(), FlightsBarred: c.flightsBarred.Load(),
 		Panics:        c.panics.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationsQueued: c.invalidationsQueued.Load(),
-		FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(),
+		FillsPurged: c.fillsPurged.Load(), FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(),
 	}
 	for o := range outcomes {
 		s.Requests[o] = map[tiers.Source]Durations{}
