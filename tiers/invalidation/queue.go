@@ -56,6 +56,7 @@ func (l *Log) enqueue(p *purge) (nth uint64, failing bool) {
 		for _, w := range q.waiting {
 			everything.ask = everything.ask || w.ask
 			everything.done = append(everything.done, w.done...)
+			w.done = nil // should it be on its way to the log
 		}
 		p, q.waiting, q.size = everything, []*purge{everything}, 1
 		l.counters.overflows.Add(1)
@@ -139,7 +140,7 @@ func (l *Log) acknowledged(purges []*purge, all []Record, at tiers.Position, now
 			l.queue.waiting = slices.Delete(l.queue.waiting, i, i+1)
 			l.queue.size -= len(p.selectors)
 		}
-		for _, done := range p.done {
+		for _, done := range p.done { // each has room for one, and gets one
 			done <- acknowledged{at, now}
 		}
 		p.done = nil
