@@ -60,6 +60,9 @@ func (c *config) Validate() error {
 	if c.Policy.Authorization == policy.PerCredential && c.L2.Enabled() && c.Policy.CredentialSecret == "" && c.L2.Secret == "" {
 		errs = append(errs, errors.New("CREDENTIAL_SECRET: AUTHORIZATION=per-credential with REDIS_URL needs it, or L2_SECRET, so that the fleet finds what it stored; want at least 16 characters, the same for the fleet"))
 	}
+	if c.Proxy.CoalesceFleet && !c.L2.Enabled() {
+		errs = append(errs, errors.New(`COALESCE_FLEET: "true": want REDIS_URL, too, where the fleet meets`))
+	}
 	if limit, ok := heap.Limit(); ok {
 		errs = append(errs, heap.Check(c.L1.MaxBytes, c.Proxy.QueueBytes, limit))
 	}
@@ -249,8 +252,12 @@ func build(cfg *config) (*sidecar, error) {
 	}
 	s.memory = heap.Manage(cfg.Memory, cfg.L1.MaxBytes)
 	s.fills, s.refreshes = s.pool("fill"), s.pool("refresh")
+	var fleet proxy.Fleet
+	if cfg.Proxy.CoalesceFleet {
+		fleet = s.l2
+	}
 	s.handler = proxy.New(proxy.Parts{
-		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Origin: origin, Upstream: cfg.Upstream,
+		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Fleet: fleet, Origin: origin, Upstream: cfg.Upstream,
 		Fills: s.fills, Refreshes: s.refreshes, Log: s.log, Invalidation: s.purged, LogTimeout: cfg.L2.Timeout,
 	})
 	s.server = proxy.NewServer(s.handler)

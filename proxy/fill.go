@@ -41,6 +41,8 @@ type fill struct {
 func (f *fill) Execute(ctx context.Context) error {
 	defer f.h.budget.give(f.reserved)
 	defer f.h.flights.end(f.flight)
+	outcome := tiers.ClaimUnshared
+	defer func() { f.h.yieldNow(ctx, f.flight, outcome) }()
 	keepNear, keepFar := f.h.Invalidation.Keeps(f.entry.AsOf)
 	switch {
 	case !keepNear || f.h.Stack.Near == nil && !keepFar:
@@ -48,6 +50,7 @@ func (f *fill) Execute(ctx context.Context) error {
 		return errUntrusted
 	case f.purged(): // it would only take the place of what came later
 		f.h.counters.fillsPurged.Add(1)
+		outcome = tiers.ClaimStored // for a moment only: the fleet's next fetch can be shared
 		return nil
 	}
 	near := f.h.Stack.PutNear(ctx, f.entry)
@@ -56,7 +59,9 @@ func (f *fill) Execute(ctx context.Context) error {
 	}
 	err := near
 	if f.h.Stack.Far != nil && keepFar && !f.purged() {
-		err = f.h.Stack.PutFar(ctx, f.entry)
+		if err = f.h.Stack.PutFar(ctx, f.entry); err == nil {
+			outcome = tiers.ClaimStored
+		}
 	}
 	if err != nil {
 		f.h.counters.fillsFailed.Add(1)
@@ -76,7 +81,7 @@ var errUntrusted = errors.New("fill: not in contact with the invalidation log")
 // Drop is called in place of Execute when the pool gives the job up.
 func (f *fill) Drop() {
 	f.h.budget.give(f.reserved)
-	f.h.flights.end(f.flight)
+	f.h.land(f.flight)
 	f.h.counters.fillsDropped.Add(1)
 }
 

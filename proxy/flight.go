@@ -22,6 +22,8 @@ type flight struct {
 	found   *tiers.Entry // what the leader found in the tiers and could not serve, or nil; set before it settles
 	foundIn tiers.Source
 
+	claim atomic.Pointer[claim] // on behalf of the fleet; nil = none, or yielded
+
 	// Guarded by home.mu until settled, and never changed afterwards.
 	settled bool
 	result  result
@@ -35,6 +37,7 @@ const (
 	released fate = iota // nothing they may share: each goes its own way
 	shared               // a stored response, or one that is on its way into the store
 	failed               // the origin failed
+	again                // nothing, and the next flight may bring more
 )
 
 // result is how a flight ended for its followers.

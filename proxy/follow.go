@@ -137,12 +137,15 @@ func appendFlightVariant(key []byte, vary, variant string) []byte {
 func (h *Handler) lead(x *exchange) {
 	x.reconsider()
 	if !h.lookAgain(x) {
-		h.lookFar(x)
+		if h.lookFar(x); x.decision.Action > policy.ServeStale {
+			h.enlist(x)
+		}
 	}
 	f := x.flight
 	f.found, f.foundIn = x.entry, x.source
 	if x.decision.Action <= policy.ServeStale {
 		h.settle(x, result{fate: shared, entry: x.entry, source: x.source})
+		h.yield(f, tiers.ClaimStored)
 		h.flights.end(x.handOver())
 	}
 }
@@ -200,6 +203,8 @@ const (
 func (h *Handler) admit(x *exchange, f *flight, by tiers.Instant) boarding {
 	r := &f.result
 	switch {
+	case r.fate == again:
+		return next
 	case r.fate != shared:
 		return h.disembark(x, f)
 	case !h.isFor(x, r.entry):

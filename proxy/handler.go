@@ -30,6 +30,7 @@ type Parts struct {
 	Policy    policy.Config
 	Routes    []routes.Rule // what differs by method and path; the first that matches counts
 	Stack     *tiers.Stack
+	Fleet     Fleet // nil = each sidecar fetches by itself
 	Origin    *upstream.Origin
 	Upstream  upstream.Config
 	Fills     *pool.Pool // writes what was fetched to both tiers
@@ -193,7 +194,7 @@ func (h *Handler) end(x *exchange) {
 		x.refuse(panicked)
 	}
 	h.settle(x, result{}) // if nothing else did, nobody waits any longer
-	h.flights.end(x.handOver())
+	h.land(x.handOver())
 	took := tiers.Now().Sub(x.begun)
 	from := tiers.None
 	if x.outcome <= Revalidated {

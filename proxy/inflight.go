@@ -78,6 +78,15 @@ func (f *inFlight) failed(e *tiers.Entry) {
 	f.set(e, a)
 }
 
+// rest has e left alone for a moment, in which another sidecar may be done with it.
+func (f *inFlight) rest(e *tiers.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.all[variant{e.Key, e.Variant}]
+	a.until = tiers.Now().Add(2 * longestPoll)
+	f.set(e, a)
+}
+
 // dropped ends an attempt that was not made.
 func (f *inFlight) dropped(e *tiers.Entry) {
 	f.mu.Lock()

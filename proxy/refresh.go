@@ -73,13 +73,16 @@ func (r *refresh) Drop() {
 // Execute implements [pool.Job].
 func (r *refresh) Execute(ctx context.Context) error {
 	defer r.h.budget.give(int64(len(r.body)))
-	if !r.takeOff() { // a request is fetching it already
+	if !r.takeOff() { // a request is fetching it, or what was fetched is on its way into L1
 		r.h.inFlight.done(r.entry)
-		r.h.counters.refreshesDone.Add(1)
 		return nil
 	}
 	err := r.run(ctx)
 	r.land(err)
+	if errors.Is(err, errElsewhere) {
+		r.h.inFlight.rest(r.entry)
+		return nil
+	}
 	if err != nil {
 		r.h.counters.refreshesFailed.Add(1)
 		r.h.inFlight.failed(r.entry)
@@ -123,18 +126,20 @@ func (r *refresh) land(err error) {
 		return
 	}
 	end := result{}
-	if err != nil {
-		end = result{fate: failed, err: err}
+	switch {
+	case errors.Is(err, errElsewhere):
+		end.fate = again
+	case err != nil:
+		end.fate, end.err = failed, err
 	}
 	r.flight.found, r.flight.foundIn = r.entry, tiers.L1
 	r.h.flights.settle(r.flight, end)
-	r.h.flights.end(r.flight)
+	r.h.land(r.flight)
 	r.flight = nil
 }
 
-// run looks whether the fleet has something newer, asks whether the entry still holds, unless it was
-// purged meanwhile, and fetches it whole when the 304
-// is about something else.
+// run looks whether the fleet has something newer, asks whether the entry still holds, unless it was purged meanwhile, and
+// fetches it whole when the 304 is about something else.
 func (r *refresh) run(ctx context.Context) error {
 	defer func() {
 		if v := recover(); v != nil {
@@ -149,6 +154,9 @@ func (r *refresh) run(ctx context.Context) error {
 		}
 		return nil
 	}
+	if r.elsewhere(ctx) {
+		return errElsewhere
+	}
 	base, doubted := r.h.standing(r.entry, tiers.Now())
 	if base != nil && len(policy.AppendConditions(nil, base)) > 0 && (!doubted || policy.Strong(base, time.Now())) {
 		r.base, r.doubted = base, doubted
@@ -158,6 +166,23 @@ func (r *refresh) run(ctx context.Context) error {
 	}
 	_, err := r.fetch(ctx, nil)
 	return err
+}
+
+// elsewhere tells whether another sidecar is fetching the same, or has just done so.
+func (r *refresh) elsewhere(ctx context.Context) bool {
+	f := r.flight
+	if r.h.Fleet == nil || f == nil {
+		return false
+	}
+	c := newClaim(r.h)
+	switch got, err := r.h.Fleet.Claim(ctx, f.key, c.token, r.h.Config.FleetTimeout); {
+	case err != nil, got == tiers.ClaimUnshared:
+		return false
+	case got == tiers.ClaimMine:
+		f.claim.Store(c)
+		return false
+	}
+	return true
 }
 
 // Variant implements [tiers.Selector].
@@ -236,5 +261,6 @@ func (r *refresh) replace(ctx context.Context, resp *upstream.Response, t policy
 var (
 	errOriginFailed = errors.New("refresh: the origin answered with a server error")
 	errNothingAsked = errors.New("refresh: a 304 to a request without conditions")
+	errElsewhere    = errors.New("refresh: another sidecar is fetching it")
 	errNoRoom       = errors.New("refresh: POOL_QUEUE_BYTES is used up")
 )

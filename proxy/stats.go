@@ -63,6 +63,9 @@ type Stats struct {
 	FollowersLate            uint64 // requests for which what they waited for was too old: purged before they began
 	FollowersTimedOut        uint64 // requests that waited COALESCE_TIMEOUT in vain
 	FlightsBarred            uint64 // requests that waited for nobody, as the key's responses could not be shared
+	FleetLed, FleetShared    uint64 // fetches for the whole fleet, and those that another sidecar spared
+	FleetTimedOut            uint64 // fetches after COALESCE_FLEET_TIMEOUT
+	FleetAlone               uint64 // fetches of which the fleet knows nothing: Redis was away, or they could not be shared
 	Panics                   uint64 // requests that ended in a panic; a defect each
 	Invalidations            uint64 // target URIs and groups invalidated by unsafe requests
 	InvalidationsQueued      uint64 // of those, how many the log did not have when the client was answered
@@ -74,6 +77,7 @@ type counters struct {
 	refreshesDone, refreshesFailed, refreshesDropped    atomic.Uint64
 	followers                                           atomic.Int64
 	followersReleased, followersTimedOut, flightsBarred atomic.Uint64
+	fleetLed, fleetShared, fleetTimedOut, fleetAlone    atomic.Uint64
 	panics, invalidations, invalidationsQueued          atomic.Uint64
 	fillsPurged, fillsUntrusted, followersLate          atomic.Uint64
 }
@@ -119,6 +123,7 @@ func (h *Handler) Stats() Stats {
 		QueuedBytes: h.budget.used.Load(), QueuedLimit: h.budget.limit,
 		Flights: h.flights.under.Load(), Followers: c.followers.Load(), FollowersReleased: c.followersReleased.Load(),
 		FollowersTimedOut: c.followersTimedOut.Load(), FlightsBarred: c.flightsBarred.Load(),
+		FleetLed: c.fleetLed.Load(), FleetShared: c.fleetShared.Load(), FleetTimedOut: c.fleetTimedOut.Load(), FleetAlone: c.fleetAlone.Load(),
 		Panics:        c.panics.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationsQueued: c.invalidationsQueued.Load(),
 		FillsPurged: c.fillsPurged.Load(), FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(),

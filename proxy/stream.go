@@ -145,7 +145,7 @@ func (s *stream) grow(need int64) bool {
 // slide gives up storing.
 func (s *stream) slide() {
 	s.sliding = true
-	s.h.flights.end(s.flight)
+	s.h.land(s.flight)
 	s.entry, s.flight = nil, nil
 }
 
@@ -197,7 +197,7 @@ func (s *stream) finish(err error) error {
 	close(s.done)
 	if e == nil {
 		s.h.budget.give(reserved)
-		s.h.flights.end(s.flight)
+		s.h.land(s.flight)
 	} else {
 		s.h.submitFill(e, reserved, s.flight)
 	}

@@ -53,6 +53,7 @@ var (
 	flights  = desc("flights", "Fetches under way that other requests can join.")
 	waiting  = desc("followers", "Requests that wait for such a fetch.")
 	follows  = desc("followers_total", "Requests that met a fetch for the same and could not share it: released (it was not for them), timed-out (after COALESCE_TIMEOUT), barred (they did not wait, as the key's responses could not be shared a moment ago).", "result")
+	fleet    = desc("fleet_total", "With COALESCE_FLEET, fetches by what the fleet had to do with them: led (for all), shared (spared, as another sidecar fetched), timed-out (after COALESCE_FLEET_TIMEOUT), alone (Redis was away, or the response cannot be shared).", "result")
 	bytesNow = desc("queued_bytes", "Bodies waiting in queues and flights.")
 	bytesMax = desc("queued_bytes_limit", "POOL_QUEUE_BYTES.")
 
@@ -148,6 +149,10 @@ func (s Sources) collectRequests(out sink) {
 	out.count(follows, st.FollowersLate, "late")
 	out.count(follows, st.FollowersTimedOut, "timed-out")
 	out.count(follows, st.FlightsBarred, "barred")
+	out.count(fleet, st.FleetLed, "led")
+	out.count(fleet, st.FleetShared, "shared")
+	out.count(fleet, st.FleetTimedOut, "timed-out")
+	out.count(fleet, st.FleetAlone, "alone")
 	out.gauge(bytesNow, float64(st.QueuedBytes))
 	out.gauge(bytesMax, float64(st.QueuedLimit))
 }

@@ -18,14 +18,16 @@ const (
 	OpGet Op = iota
 	OpPut
 	OpDelete
+	OpClaim
+	OpYield
 	ops
 )
 
-// String returns "get", "put" or "delete".
-func (o Op) String() string { return [...]string{"get", "put", "delete"}[o] }
+// String returns the operation in lower case: "get".
+func (o Op) String() string { return [...]string{"get", "put", "delete", "claim", "yield"}[o] }
 
 // Ops lists the operations.
-func Ops() []Op { return []Op{OpGet, OpPut, OpDelete} }
+func Ops() []Op { return []Op{OpGet, OpPut, OpDelete, OpClaim, OpYield} }
 
 // Result is how an operation ended.
 type Result uint8
