@@ -57,6 +57,10 @@ rules: ## Show that each rule of the invalidation log is needed: without it, a t
 e2e: ## Run the end-to-end tests: real binaries, redis-server, nginx
 	CGO_ENABLED=1 go test -count=1 -timeout 15m ./e2e/...
 
+.PHONY: figures
+figures: ## Measure what the README says of stampedes, on a machine with nothing else to do (3 minutes)
+	FIGURES=1 go test -count=1 -timeout 10m -v -run 'TestStampede|TestFleetFetchesOnce' ./e2e
+
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(unit_packages)

@@ -55,7 +55,7 @@ func TestFleetFetchesOnce(t *testing.T) {
 		most int
 	}{"with Redis": {false, 2}, "Redis killed meanwhile": {true, sidecars}} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+			alone(t)
 			o, r := newOrigin(t), newRedis(t)
 			held, release := gate(t)
 			o.on("/x", func(c *call) {
@@ -117,11 +117,11 @@ func TestFleetHolderDies(t *testing.T) {
 		}
 		c.say(reply("body", "Cache-Control: max-age=60"))
 	})
-	holder := fleet(t, 1, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=1s")[0]
+	others := fleet(t, 3, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=15s")
+	holder := fleet(t, 1, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=5s")[0]
 	holder.wantCode = -1
 	holder.begin(request("GET /x"))
 	eventually(t, "it fetches", func() bool { return o.count("/x") == 1 })
-	others := fleet(t, 3, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=15s")
 	waves := beginAll(others, 5, request("GET /x"))
 	eventually(t, "they wait", func() bool { return waiting(others, 4) })
 	holder.signal(syscall.SIGKILL)
