@@ -111,8 +111,10 @@ func run(t *testing.T, args []string, env ...string) (code int, stdout, stderr s
 var listening = regexp.MustCompile(`"?msg"?[=:]"?listening"?[ ,]"?for"?[=:]"?(\w+)"?[ ,]"?addr"?[=:]"?([^"\s]+)`)
 
 // listening reads the address of a listener from the log.
-func (s *sidecar) listening(what string) string {
-	for _, m := range listening.FindAllStringSubmatch(s.stderr.String(), -1) {
+func (s *sidecar) listening(what string) string { return s.stderr.listening(what) }
+
+func (l *lines) listening(what string) string {
+	for _, m := range listening.FindAllStringSubmatch(l.String(), -1) {
 		if m[1] == what {
 			return m[2]
 		}
