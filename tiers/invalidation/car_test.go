@@ -24,6 +24,7 @@ type car struct {
 }
 
 type flight struct {
+	begun   tiers.Instant
 	asOf    tiers.Position
 	waiting []func(e *tiers.Entry)
 }
@@ -271,7 +272,7 @@ func (c *car) fetch(key tiers.Key, asOf tiers.Position, now tiers.Instant, answe
 	w := c.w
 	if f := c.flights[key]; f != nil {
 		f.waiting = append(f.waiting, func(e *tiers.Entry) {
-			if c.log.Joins(e, now) {
+			if now <= f.begun || c.log.Joins(e, now) {
 				answer(e.Status, "another's fetch")
 				return
 			}
@@ -279,7 +280,7 @@ func (c *car) fetch(key tiers.Key, asOf tiers.Position, now tiers.Instant, answe
 		})
 		return
 	}
-	f := &flight{asOf: asOf}
+	f := &flight{begun: c.clock(), asOf: asOf}
 	c.flights[key] = f
 	w.after(w.delay(), func() {
 		version := w.origin[key]
