@@ -2,11 +2,14 @@
 
 package proxy
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // TestLoneMissAllocates: no more than the flight and its key.
 func TestLoneMissAllocates(t *testing.T) {
-	if n := testing.AllocsPerRun(1000, missing(t)); n > 2 {
+	if n := testing.AllocsPerRun(1000, missing(t, time.Second)); n > 2 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -169,8 +169,9 @@ func TestLeaderPanics(t *testing.T) {
 
 // missing makes a function that does all that a lone miss has to do with flights: it finds no other, looks at L1 again,
 // shares its response with nobody, and ends.
-func missing(tb testing.TB) func() {
-	s, _ := newTestServer(tb, func(p *Parts) { p.Config.CoalesceTimeout = time.Second })
+// With a timeout of 0 it does what a miss has to do without flights.
+func missing(tb testing.TB, timeout time.Duration) func() {
+	s, _ := newTestServer(tb, func(p *Parts) { p.Config.CoalesceTimeout = timeout })
 	h := s.h
 	ctx := new(fasthttp.RequestCtx)
 	header := tiers.Header("Host: 127.0.0.1:8080\r\nAccept: application/json\r\n")
@@ -183,7 +184,7 @@ func missing(tb testing.TB) func() {
 		x.req.Reset(policy.Get)
 		x.keyBuf = append(x.keyBuf[:0], "GET http://127.0.0.1:9/base/v1/foods/17?fields=name,group,energy"...)
 		x.decision = policy.Decision{Action: policy.Fetch, Reason: policy.ReasonURIMiss}
-		if h.seek(x) || x.flight == nil {
+		if h.seek(x) || (x.flight == nil) != (timeout == 0) {
 			tb.Fatal("it does not lead")
 		}
 		h.flights.end(h.share(x, e, nil))
@@ -191,11 +192,16 @@ func missing(tb testing.TB) func() {
 	}
 }
 
+// BenchmarkLoneMiss: what flights cost a lone miss is the difference of the two.
 func BenchmarkLoneMiss(b *testing.B) {
-	run := missing(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		run()
+	for name, timeout := range map[string]time.Duration{"without flights": 0, "with": time.Second} {
+		b.Run(name, func(b *testing.B) {
+			run := missing(b, timeout)
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
 	}
 }
 
