@@ -13,7 +13,7 @@ import (
 
 // Config says where the rules are. The zero Config has none.
 type Config struct {
-	Rules string `env:"ROUTES" text:"true" doc:"rules by method and path, as a JSON array of objects; the README's section Routes has the fields"`
+	Rules string `env:"ROUTES" text:"true" doc:"rules by method and path, as a JSON array of objects; README, In front of your API, has their fields"`
 	File  string `env:"ROUTES_FILE" doc:"file with the same, instead of ROUTES"`
 }
 
