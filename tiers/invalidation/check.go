@@ -77,9 +77,13 @@ func (l *Log) trusted(now tiers.Instant) bool {
 func (l *Log) prove(e *tiers.Entry, version uint64) Verdict {
 	g := l.current.Load()
 	applied := g.applied.Load() // before the look-up: what comes during it is not in it for certain
+	marks := l.marks.Load()
+	if marks == nil && e.AsOf.Gen == g.gen && g.quiet(e.AsOf.N) { // whatever it is called
+		return proven(e, applied, version)
+	}
 	n := namesOf(e)
 	var soft bool
-	if marks := l.marks.Load(); marks != nil {
+	if marks != nil {
 		hard, mild := marks.find(n)
 		if hard > e.AsOf.Own && ruleMarks {
 			return Gone
@@ -103,6 +107,11 @@ func (l *Log) prove(e *tiers.Entry, version uint64) Verdict {
 	case soft || mild > e.AsOf.N:
 		return Stale
 	}
+	return proven(e, applied, version)
+}
+
+// proven notes that nothing purged e.
+func proven(e *tiers.Entry, applied, version uint64) Verdict {
 	if e.Proof != nil {
 		e.Proof.Proven.Store(applied)
 		e.Proof.Checked.Store(version)

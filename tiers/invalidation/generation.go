@@ -135,6 +135,21 @@ func (g *generation) find(n *tiers.Names, known uint64) (hard, soft uint64, prov
 	return max(hard, hard2), max(soft, soft2), known >= ix.floor || !ruleFloor
 }
 
+// quiet tells whether it is certain that nothing at all was purged after known.
+func (g *generation) quiet(known uint64) bool {
+	stall("index")
+	r := g.recent.Load()
+	if known < r.from {
+		return false
+	}
+	for i := range r.items {
+		if r.items[i].n > known {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *recent) find(n *tiers.Names, known uint64) (hard, soft uint64) {
 	for i := range r.items {
 		it := &r.items[i]
