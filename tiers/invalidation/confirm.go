@@ -103,7 +103,11 @@ func (l *Log) confirm(ctx context.Context, by time.Time, ack acknowledged) (r Re
 	r.Position = ack.at
 	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	for wait := 250 * time.Microsecond; ctx.Err() == nil; wait = min(2*wait, 8*time.Millisecond) {
+	soon := time.Now().Add(50 * time.Millisecond) // by then all that are well have said so
+	for wait := 250 * time.Microsecond; ctx.Err() == nil; wait = min(2*wait, time.Millisecond) {
+		if time.Now().After(soon) {
+			wait = 10 * time.Millisecond
+		}
 		gen, members, err := l.journal.Members(ctx)
 		v := l.judge(ack, tiers.Now(), gen, members, err)
 		if err == nil || v.done {
