@@ -71,7 +71,7 @@ func TestClaimsBehindSentinel(t *testing.T) {
 // TestClaimExpires: the death of its holder frees a claim.
 func TestClaimExpires(t *testing.T) {
 	s := start(t)
-	a, b := open(t, config(s.url())), open(t, config(s.url()))
+	a, b := open(t, patient(config(s.url()))), open(t, patient(config(s.url())))
 	wantClaim(t, a, "k", "a", 50*time.Millisecond, tiers.ClaimMine)
 	eventually(t, 20*time.Second, "another's", func() bool {
 		got, err := b.Claim(context.Background(), "k", "b", time.Minute)
@@ -82,7 +82,7 @@ func TestClaimExpires(t *testing.T) {
 // TestOneHolder: of many who claim at the same time one succeeds.
 func TestOneHolder(t *testing.T) {
 	s := start(t)
-	a, b := open(t, config(s.url())), open(t, config(s.url()))
+	a, b := open(t, patient(config(s.url()))), open(t, patient(config(s.url())))
 	for round := range 20 {
 		var mine atomic.Int32
 		var wg sync.WaitGroup

@@ -117,7 +117,7 @@ func slotMove(t *testing.T, nodes []*server) {
 		n.do("flushall")
 	}
 	cfg := config(clusterURL(nodes))
-	cfg.Timeout = 500 * time.Millisecond // what counts here is that nothing is lost, not how long it takes
+	cfg.Timeout = 5 * time.Second // what counts here is that nothing is lost, not how long it takes
 	tier := open(t, cfg)
 	r := startTraffic(t, tier)
 	slots := map[int64]bool{}
