@@ -43,7 +43,7 @@ type item struct {
 }
 
 // maxRecent is how many selectors are compared one by one before the tables are asked.
-const maxRecent = 12
+const maxRecent = 8
 
 // newGeneration begins at a position before which nothing is known.
 func newGeneration(gen, at uint64, limit int) *generation {
