@@ -22,8 +22,7 @@ const (
 
 // earn takes in one first request.
 func (h *hedges) earn() {
-	if c := h.credit.Load(); c < hedgeMost {
-		h.credit.CompareAndSwap(c, c+1) // one lost among many at once makes hedges rarer, never more frequent
+	for c := h.credit.Load(); c < hedgeMost && !h.credit.CompareAndSwap(c, c+1); c = h.credit.Load() {
 	}
 }
 

@@ -56,7 +56,8 @@ func TestHedge(t *testing.T) {
 
 // TestHedgesAreFew: however slow the origin is, it gets no more than one request in twenty more.
 func TestHedgesAreFew(t *testing.T) {
-	release := make(chan struct{})
+	gate := make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
 	o, s := origin(t, func(p *peer) {
 		for {
 			head, _ := p.request()
@@ -64,21 +65,23 @@ func TestHedgesAreFew(t *testing.T) {
 				return
 			}
 			if strings.HasPrefix(head, "GET /slow ") {
-				<-release
+				<-gate
 			}
 			if !p.say(ok) {
 				return
 			}
 		}
 	}, hedging)
+	t.Cleanup(release)
 	var wg sync.WaitGroup
 	for range 60 {
 		wg.Go(func() { wantBody(t, ask(o, get("/slow")), "ok") })
 	}
-	eventually(t, "all are sent, and three again", func() bool { return s.accepted.Load() == 63 })
-	close(release)
+	eventually(t, "all are sent, and one again", func() bool { return s.accepted.Load() > 60 })
+	time.Sleep(5 * soon) // for whatever else would be sent again
+	release()
 	wg.Wait()
-	if n := o.Stats().Hedges; n != 3 {
+	if n := o.Stats().Hedges; n < 1 || n > 3 {
 		t.Errorf("%d second requests for 60 first ones", n)
 	}
 }
