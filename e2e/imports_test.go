@@ -53,6 +53,8 @@ var rooms = map[string]room{
 		"admin reads everybody's counters, and is the only one that knows Prometheus"},
 	"tiers/tierstest": {"tiers", "pgregory.net/rapid",
 		"the contract suite holds for any tier, so it knows none"},
+	"tiers/redis/redistest": {"", "github.com/redis/go-redis/v9",
+		"servers that tests start know nothing of what uses them"},
 	"tiers/memory/hitratio": {"tiers tiers/memory", "",
 		"the measurement of hit ratios is about L1 alone"},
 }
@@ -103,11 +105,11 @@ func TestDependencies(t *testing.T) {
 		for _, row := range []struct{ dep, only string }{
 			{"github.com/prometheus/client_golang/prometheus", "proxy/admin"},
 			{"github.com/alicebob/miniredis/v2", "tiers/redis/embedded"},
-			{"github.com/redis/go-redis/v9", "tiers/redis proxy/admin"},
+			{"github.com/redis/go-redis/v9", "tiers/redis tiers/redis/redistest proxy/admin"},
 			{"github.com/valyala/fasthttp", "upstream proxy proxy/admin"},
 			{"github.com/caarlos0/env/v11", "proxy/environ"},
 			{"github.com/hashicorp/golang-lru/v2/simplelru", "tiers/memory tiers/memory/hitratio proxy/admin"},
-			{"testing", "tiers/tierstest"},
+			{"testing", "tiers/tierstest tiers/redis/redistest"},
 		} {
 			name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 			if slices.Contains(p.Deps, row.dep) && name != "" && name != "e2e" && !slices.Contains(strings.Fields(row.only), name) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
@@ -59,7 +60,7 @@ const objects = 1000
 // filled returns a tier with objects of a size.
 func filled(b *testing.B, size int) (*redis.Tier, []tiers.Key) {
 	b.Helper()
-	tier := open(b, patient(config("unix://"+start(b).socket())))
+	tier := open(b, patient(config("unix://"+redistest.Start(b).Socket())))
 	keys := make([]tiers.Key, objects)
 	for i := range keys {
 		keys[i] = tierstest.NewKey()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 )
 
 func wantClaim(t *testing.T, tier *redis.Tier, key tiers.Key, token string, ttl time.Duration, want tiers.Claim) {
@@ -53,25 +54,25 @@ func claims(t *testing.T, a, b *redis.Tier) {
 }
 
 func TestClaims(t *testing.T) {
-	s := start(t)
-	claims(t, open(t, config(s.url())), open(t, config(s.url())))
+	s := redistest.Start(t)
+	claims(t, open(t, config(s.URL())), open(t, config(s.URL())))
 }
 
 func TestClaimsOfACluster(t *testing.T) {
-	nodes, _ := startCluster(t, 3, false)
-	cfg := config(nodes[0].url() + "?addr=" + nodes[1].addr())
+	nodes, _ := redistest.Cluster(t, 3, false)
+	cfg := config(nodes[0].URL() + "?addr=" + nodes[1].Addr())
 	claims(t, open(t, cfg), open(t, cfg))
 }
 
 func TestClaimsBehindSentinel(t *testing.T) {
-	p := startPair(t)
-	claims(t, open(t, p.config()), open(t, p.config()))
+	p := redistest.StartPair(t)
+	claims(t, open(t, config(p.URL())), open(t, config(p.URL())))
 }
 
 // TestClaimExpires: the death of its holder frees a claim.
 func TestClaimExpires(t *testing.T) {
-	s := start(t)
-	a, b := open(t, patient(config(s.url()))), open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	a, b := open(t, patient(config(s.URL()))), open(t, patient(config(s.URL())))
 	wantClaim(t, a, "k", "a", 50*time.Millisecond, tiers.ClaimMine)
 	eventually(t, 20*time.Second, "another's", func() bool {
 		got, err := b.Claim(context.Background(), "k", "b", time.Minute)
@@ -81,8 +82,8 @@ func TestClaimExpires(t *testing.T) {
 
 // TestOneHolder: of many who claim at the same time one succeeds.
 func TestOneHolder(t *testing.T) {
-	s := start(t)
-	a, b := open(t, patient(config(s.url()))), open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	a, b := open(t, patient(config(s.URL()))), open(t, patient(config(s.URL())))
 	for round := range 20 {
 		var mine atomic.Int32
 		var wg sync.WaitGroup
@@ -106,10 +107,10 @@ func TestOneHolder(t *testing.T) {
 
 // TestClaimWithoutRedis: an error at once.
 func TestClaimWithoutRedis(t *testing.T) {
-	s := start(t)
-	tier := open(t, config(s.url()))
+	s := redistest.Start(t)
+	tier := open(t, config(s.URL()))
 	wantClaim(t, tier, "k", "a", time.Minute, tiers.ClaimMine)
-	s.kill()
+	s.Kill()
 	eventually(t, 20*time.Second, "the breaker is open", func() bool {
 		_, err := tier.Claim(context.Background(), "k", "b", time.Minute)
 		return err == redis.ErrOpen

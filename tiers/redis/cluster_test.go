@@ -9,89 +9,27 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
-// startCluster runs so many masters with all slots between them, and a replica for each of them if asked for.
-func startCluster(t *testing.T, masters int, replicas bool) (nodes, copies []*server) {
-	t.Helper()
-	return cluster(t, masters, replicas, start)
-}
-
-// cluster is startCluster with servers that are started by serve.
-func cluster(t *testing.T, masters int, replicas bool, serve func(t testing.TB, args ...string) *server) (nodes, copies []*server) {
-	t.Helper()
-	one := func() *server {
-		return serve(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-node-timeout", "1000",
-			"--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0")
-	}
-	const slots = 16384
-	for i := range masters {
-		n := one()
-		n.do("cluster", "addslotsrange", i*slots/masters, (i+1)*slots/masters-1)
-		n.do("cluster", "set-config-epoch", i+1)
-		nodes = append(nodes, n)
-		if replicas {
-			copies = append(copies, one())
-		}
-	}
-	all := append(append([]*server(nil), nodes...), copies...)
-	for _, n := range all[1:] {
-		all[0].do("cluster", "meet", "127.0.0.1", n.peer, n.args[3])
-	}
-	settled := func(what string) {
-		eventually(t, 30*time.Second, what, func() bool {
-			for _, n := range all {
-				info := n.do("cluster", "info").(string)
-				if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r", len(all))) {
-					return false
-				}
-			}
-			return true
-		})
-	}
-	settled("the cluster is complete")
-	for i, n := range copies {
-		n.do("cluster", "replicate", nodes[i].do("cluster", "myid"))
-	}
-	for i, n := range copies {
-		eventually(t, 30*time.Second, "a replica has its data", func() bool {
-			return strings.Contains(n.do("info", "replication").(string), "master_link_status:up")
-		})
-		for _, m := range all {
-			eventually(t, 30*time.Second, "all know the replicas", func() bool {
-				return len(m.do("cluster", "replicas", nodes[i].do("cluster", "myid")).([]any)) == 1
-			})
-		}
-	}
-	return nodes, copies
-}
-
-func clusterURL(nodes []*server) string {
-	url := nodes[0].url() + "?"
-	for _, n := range nodes[1:] {
-		url += "addr=" + n.addr() + "&"
-	}
-	return url
-}
-
 func TestCluster(t *testing.T) {
-	nodes, _ := startCluster(t, 3, false)
-	t.Run("contract", func(t *testing.T) { contract(t, config(clusterURL(nodes))) })
+	nodes, _ := redistest.Cluster(t, 3, false)
+	t.Run("contract", func(t *testing.T) { contract(t, config(redistest.ClusterURL(nodes))) })
 	t.Run("from one address", func(t *testing.T) {
-		cfg := config(nodes[1].url())
+		cfg := config(nodes[1].URL())
 		cfg.Mode = "cluster"
 		contract(t, cfg)
 	})
 	t.Run("all nodes are used", func(t *testing.T) {
 		for _, n := range nodes {
-			if len(n.keys("nearside:*")) == 0 {
-				t.Errorf("no keys on %s", n.addr())
+			if len(n.Keys("nearside:*")) == 0 {
+				t.Errorf("no keys on %s", n.Addr())
 			}
 		}
 	})
 	t.Run("one round trip", func(t *testing.T) {
-		tier := open(t, patient(config(clusterURL(nodes))))
+		tier := open(t, patient(config(redistest.ClusterURL(nodes))))
 		req := tierstest.Request{"accept": "a"}
 		for range 20 {
 			e := tierstest.NewVariant(tierstest.NewKey(), "x", "accept", req)
@@ -112,24 +50,24 @@ func TestCluster(t *testing.T) {
 }
 
 // slotMove moves the slots of all keys of the traffic from node to node while it runs.
-func slotMove(t *testing.T, nodes []*server) {
+func slotMove(t *testing.T, nodes []*redistest.Server) {
 	for _, n := range nodes {
-		n.do("flushall")
+		n.Do("flushall")
 	}
-	cfg := config(clusterURL(nodes))
+	cfg := config(redistest.ClusterURL(nodes))
 	cfg.Timeout = 5 * time.Second // what counts here is that nothing is lost, not how long it takes
 	tier := open(t, cfg)
 	r := startTraffic(t, tier)
 	slots := map[int64]bool{}
 	for _, n := range nodes {
-		for _, key := range n.keys("nearside:*") {
-			slots[n.do("cluster", "keyslot", key).(int64)] = true
+		for _, key := range n.Keys("nearside:*") {
+			slots[n.Do("cluster", "keyslot", key).(int64)] = true
 		}
 	}
 	asked, missed := r.hits.Load(), r.misses.Load()+r.failed.Load()+r.open.Load()
 	began := time.Now()
 	for slot := range slots {
-		moveSlot(t, nodes, slot)
+		redistest.MoveSlot(t, nodes, slot, 5*time.Millisecond)
 	}
 	time.Sleep(time.Until(began.Add(2 * time.Second)))
 	r.end()
@@ -140,38 +78,12 @@ func slotMove(t *testing.T, nodes []*server) {
 	t.Logf("%d slots moved in %v: %d hit, %d missed:%s", len(slots), time.Since(began).Round(time.Millisecond), asked, missed, results(tier, redis.OpGet))
 }
 
-// moveSlot moves a slot from the node that has it to the next one.
-func moveSlot(t *testing.T, nodes []*server, slot int64) {
-	t.Helper()
-	from := -1
-	for i, n := range nodes {
-		if n.client().Do(t.Context(), "cluster", "countkeysinslot", slot).Val().(int64) > 0 {
-			from = i
-		}
-	}
-	if from < 0 {
-		t.Fatalf("nobody has keys in slot %d", slot)
-	}
-	source, target := nodes[from], nodes[(from+1)%len(nodes)]
-	sourceID, targetID := source.do("cluster", "myid"), target.do("cluster", "myid")
-	target.do("cluster", "setslot", slot, "importing", sourceID)
-	source.do("cluster", "setslot", slot, "migrating", targetID)
-	keys := source.do("cluster", "getkeysinslot", slot, 1000).([]any)
-	for _, key := range keys {
-		source.do("migrate", "127.0.0.1", target.port, key, 0, 5000)
-		time.Sleep(5 * time.Millisecond) // between the two
-	}
-	for _, n := range []*server{target, source} {
-		n.do("cluster", "setslot", slot, "node", targetID)
-	}
-}
-
 // nodeHangs: the keys of the other nodes do not suffer from one that hangs.
-func nodeHangs(t *testing.T, nodes []*server) {
-	tier := open(t, config(clusterURL(nodes)))
+func nodeHangs(t *testing.T, nodes []*redistest.Server) {
+	tier := open(t, config(redistest.ClusterURL(nodes)))
 	r := startTraffic(t, tier)
-	nodes[2].hang()
-	defer nodes[2].resume()
+	nodes[2].Hang()
+	defer nodes[2].Resume()
 	eventually(t, 10*time.Second, "the node's breaker opens", func() bool { return tier.Stats().Open })
 	failed := r.failed.Load()
 	hits, open := r.hits.Load(), r.open.Load()
@@ -182,7 +94,7 @@ func nodeHangs(t *testing.T, nodes []*server) {
 	if n := r.failed.Load() - failed; n > trafficWorkers {
 		t.Errorf("%d look-ups failed after the breaker was open", n)
 	}
-	nodes[2].resume()
+	nodes[2].Resume()
 	eventually(t, 10*time.Second, "the breaker closes", func() bool { return !tier.Stats().Open })
 	r.end()
 	if r.wrong.Load() > 0 {
@@ -192,16 +104,16 @@ func nodeHangs(t *testing.T, nodes []*server) {
 
 // TestClusterFailover: a master is killed, and its replica takes over.
 func TestClusterFailover(t *testing.T) {
-	nodes, copies := startCluster(t, 3, true)
-	cfg := config(clusterURL(nodes))
+	nodes, copies := redistest.Cluster(t, 3, true)
+	cfg := config(redistest.ClusterURL(nodes))
 	tier := open(t, cfg)
 	r := startTraffic(t, tier)
 	eventually(t, 10*time.Second, "the replica has the keys", func() bool {
-		return len(copies[0].keys("nearside:*")) == len(nodes[0].keys("nearside:*"))
+		return len(copies[0].Keys("nearside:*")) == len(nodes[0].Keys("nearside:*"))
 	})
-	nodes[0].kill()
+	nodes[0].Kill()
 	eventually(t, 20*time.Second, "the replica takes over", func() bool {
-		return strings.Contains(copies[0].do("role").([]any)[0].(string), "master")
+		return strings.Contains(copies[0].Do("role").([]any)[0].(string), "master")
 	})
 	took := eventually(t, 10*time.Second, "all keys are found again", func() bool {
 		for i := range trafficKeys {
@@ -220,12 +132,12 @@ func TestClusterFailover(t *testing.T) {
 
 // TestClusterReplicas: look-ups go to masters and replicas, and to the masters when the replicas are away.
 func TestClusterReplicas(t *testing.T) {
-	nodes, copies := startCluster(t, 3, true)
-	cfg := patient(config(clusterURL(nodes)))
+	nodes, copies := redistest.Cluster(t, 3, true)
+	cfg := patient(config(redistest.ClusterURL(nodes)))
 	writer := open(t, cfg)
-	gets := func(servers []*server) (n int) {
+	gets := func(servers []*redistest.Server) (n int) {
 		for _, s := range servers {
-			n += s.calls("pttl")
+			n += s.Calls("pttl")
 		}
 		return n
 	}
@@ -240,7 +152,7 @@ func TestClusterReplicas(t *testing.T) {
 	for _, n := range copies {
 		eventually(t, 30*time.Second, "the masters name the replicas", func() bool {
 			for _, m := range nodes {
-				if !strings.Contains(fmt.Sprint(m.do("cluster", "slots")), " "+n.port+" ") {
+				if !strings.Contains(fmt.Sprint(m.Do("cluster", "slots")), " "+n.Port+" ") {
 					return false
 				}
 			}
@@ -269,7 +181,7 @@ func TestClusterReplicas(t *testing.T) {
 		t.Errorf("%d look-ups went to the masters, %d to the replicas", masters, replicas)
 	}
 	for _, s := range copies {
-		s.kill()
+		s.Kill()
 	}
 	eventually(t, 10*time.Second, "all keys are found on the masters", func() bool {
 		for _, e := range entries {
@@ -283,9 +195,9 @@ func TestClusterReplicas(t *testing.T) {
 
 // TestClusterAway: no node is there.
 func TestClusterAway(t *testing.T) {
-	s := start(t)
-	s.kill()
-	cfg := config(s.url())
+	s := redistest.Start(t)
+	s.Kill()
+	cfg := config(s.URL())
 	cfg.Mode = "cluster"
 	tier := open(t, cfg)
 	for range 20 {

@@ -12,6 +12,7 @@ import (
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 )
 
 // journal opens a journal that the test closes.
@@ -52,7 +53,7 @@ func wantNames(t testing.TB, got []invalidation.Record, err error, want ...strin
 
 func TestJournalAppendsAndReads(t *testing.T) {
 	t.Parallel()
-	j := journal(t, start(t).url(), invalidation.Config{})
+	j := journal(t, redistest.Start(t).URL(), invalidation.Config{})
 	ctx := t.Context()
 	first, err := j.Append(ctx, tags("a", "b"))
 	if err != nil || first.N != 2 || first.Gen == 0 {
@@ -80,7 +81,7 @@ func TestJournalAppendsAndReads(t *testing.T) {
 
 func TestJournalReadWaits(t *testing.T) {
 	t.Parallel()
-	j := journal(t, start(t).url(), invalidation.Config{})
+	j := journal(t, redistest.Start(t).URL(), invalidation.Config{})
 	type result struct {
 		records []invalidation.Record
 		err     error
@@ -116,7 +117,7 @@ func TestJournalReadWaits(t *testing.T) {
 
 func TestJournalTrims(t *testing.T) {
 	t.Parallel()
-	j := journal(t, start(t).url(), invalidation.Config{Retention: 2})
+	j := journal(t, redistest.Start(t).URL(), invalidation.Config{Retention: 2})
 	if _, err := j.Append(t.Context(), tags("a", "b", "c", "d", "e")); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func renew(t testing.TB, j *redis.Journal, id string, at tiers.Position, counter
 
 func TestJournalMembers(t *testing.T) {
 	t.Parallel()
-	j := journal(t, start(t).url(), invalidation.Config{})
+	j := journal(t, redistest.Start(t).URL(), invalidation.Config{})
 	at := renew(t, j, "one", tiers.Position{Gen: 1, N: 77}, 1) // of another generation
 	if _, err := j.Append(t.Context(), tags("a")); err != nil {
 		t.Fatal(err)
@@ -169,7 +170,7 @@ func TestJournalMembers(t *testing.T) {
 // Sidecars with other terms are refused, as long as there is one with the first ones.
 func TestJournalTerms(t *testing.T) {
 	t.Parallel()
-	j := journal(t, start(t).url(), invalidation.Config{})
+	j := journal(t, redistest.Start(t).URL(), invalidation.Config{})
 	renew(t, j, "one", tiers.Position{}, 1)
 	other := invalidation.Renewal{ID: "two", Terms: "available 3s"}
 	if _, err := j.Renew(t.Context(), other); !errors.Is(err, invalidation.ErrTerms) || !strings.Contains(err.Error(), "strict 3s") {
@@ -188,26 +189,26 @@ func TestJournalGenerations(t *testing.T) {
 	t.Parallel()
 	const ctl, log = "nearside:v1:{nearside}:ctl", "nearside:v1:{nearside}:log"
 	for name, c := range map[string]struct {
-		harm  func(s *server)
+		harm  func(s *redistest.Server)
 		other bool
 	}{
-		"nothing":             {func(*server) {}, false},
-		"FLUSHALL":            {func(s *server) { s.do("flushall") }, true},
-		"the hash is gone":    {func(s *server) { s.do("del", ctl) }, true},
-		"the stream is gone":  {func(s *server) { s.do("del", log) }, false},
-		"its head is gone":    {func(s *server) { s.do("hdel", ctl, "head") }, true},
-		"the head went back":  {func(s *server) { s.do("hset", ctl, "head", "1") }, true},
-		"another type":        {func(s *server) { s.do("del", log); s.do("set", log, "x") }, true},
-		"restart":             {func(s *server) { s.kill(); s.start() }, true},
-		"restart from an RDB": {func(s *server) { s.do("save"); s.kill(); s.start() }, true},
-		"an older RDB":        {func(s *server) { s.do("save"); s.do("xtrim", log, "maxlen", "0"); s.kill(); s.start() }, true},
-		"another replid":      {func(s *server) { s.do("hset", ctl, "replid", "0123") }, true},
-		"no memory, noevict":  {func(s *server) { s.do("config", "set", "maxmemory", "1") }, false},
+		"nothing":             {func(*redistest.Server) {}, false},
+		"FLUSHALL":            {func(s *redistest.Server) { s.Do("flushall") }, true},
+		"the hash is gone":    {func(s *redistest.Server) { s.Do("del", ctl) }, true},
+		"the stream is gone":  {func(s *redistest.Server) { s.Do("del", log) }, false},
+		"its head is gone":    {func(s *redistest.Server) { s.Do("hdel", ctl, "head") }, true},
+		"the head went back":  {func(s *redistest.Server) { s.Do("hset", ctl, "head", "1") }, true},
+		"another type":        {func(s *redistest.Server) { s.Do("del", log); s.Do("set", log, "x") }, true},
+		"restart":             {func(s *redistest.Server) { s.Kill(); s.Start() }, true},
+		"restart from an RDB": {func(s *redistest.Server) { s.Do("save"); s.Kill(); s.Start() }, true},
+		"an older RDB":        {func(s *redistest.Server) { s.Do("save"); s.Do("xtrim", log, "maxlen", "0"); s.Kill(); s.Start() }, true},
+		"another replid":      {func(s *redistest.Server) { s.Do("hset", ctl, "replid", "0123") }, true},
+		"no memory, noevict":  {func(s *redistest.Server) { s.Do("config", "set", "maxmemory", "1") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
-			j := journal(t, s.url(), invalidation.Config{})
+			s := redistest.Start(t)
+			j := journal(t, s.URL(), invalidation.Config{})
 			before, err := j.Append(t.Context(), tags("a", "b", "c"))
 			if err != nil {
 				t.Fatal(err)
@@ -237,14 +238,14 @@ func TestJournalGenerations(t *testing.T) {
 // INVALIDATION_REPLICAS: without the replicas there is neither trust nor an acknowledgement.
 func TestJournalReplicas(t *testing.T) {
 	t.Parallel()
-	master := start(t)
-	j := journal(t, master.url(), invalidation.Config{Replicas: 1})
+	master := redistest.Start(t)
+	j := journal(t, master.URL(), invalidation.Config{Replicas: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if _, err := j.Renew(ctx, invalidation.Renewal{ID: "one"}); err == nil {
 		t.Fatal("a renewal that no replica has counted")
 	}
-	start(t, "--replicaof", "127.0.0.1", master.port)
+	redistest.Start(t, "--replicaof", "127.0.0.1", master.Port)
 	eventually(t, 20*time.Second, "a replica has it", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -258,12 +259,12 @@ func TestJournalReplicas(t *testing.T) {
 
 func TestJournalAdvice(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	j := journal(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	j := journal(t, s.URL(), invalidation.Config{})
 	for _, c := range []struct{ memory, policy, want string }{
 		{"0", "allkeys-lru", ""}, {"100mb", "volatile-lru", ""}, {"100mb", "noeviction", ""}, {"100mb", "allkeys-lru", "allkeys-lru"},
 	} {
-		s.do("config", "set", "maxmemory", c.memory, "maxmemory-policy", c.policy)
+		s.Do("config", "set", "maxmemory", c.memory, "maxmemory-policy", c.policy)
 		if got := j.Advice(t.Context()); (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%+v: %q", c, got)
 		}
@@ -271,7 +272,7 @@ func TestJournalAdvice(t *testing.T) {
 }
 
 func BenchmarkJournalAppend(b *testing.B) {
-	j := journal(b, start(b).url(), invalidation.Config{})
+	j := journal(b, redistest.Start(b).URL(), invalidation.Config{})
 	for b.Loop() {
 		if _, err := j.Append(b.Context(), tags("a")); err != nil {
 			b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/invalidation"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 )
 
 // member is a sidecar's log on a journal in Redis.
@@ -55,9 +56,9 @@ func TestLogConfirms(t *testing.T) {
 	for _, mode := range []string{"available", "strict"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			s := start(t)
+			s := redistest.Start(t)
 			cfg := invalidation.Config{Coherence: mode}
-			a, b := member(t, s.url(), cfg), member(t, s.url(), cfg)
+			a, b := member(t, s.URL(), cfg), member(t, s.URL(), cfg)
 			ea, eb := stored(a), stored(b)
 			if verdict(a, ea) != invalidation.Valid || verdict(b, eb) != invalidation.Valid {
 				t.Fatal("valid entries are not")
@@ -79,8 +80,8 @@ func TestLogConfirms(t *testing.T) {
 // Without waiting, a purge is appended and reaches the others all the same.
 func TestLogWithoutWaiting(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a, b := member(t, s.url(), invalidation.Config{}), member(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
 	e := stored(b)
 	if r := a.Purge(t.Context(), 0, true, one); r.Confirmed || r.Position.N == 0 {
 		t.Fatalf("%+v", r)
@@ -91,10 +92,10 @@ func TestLogWithoutWaiting(t *testing.T) {
 // With Redis away, what this process purges holds here at once, and reaches the others when it is back.
 func TestLogThroughAnOutage(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a, b := member(t, s.url(), invalidation.Config{}), member(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
 	ea, eb := stored(a), stored(b)
-	s.hang()
+	s.Hang()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, done := a.Invalidate(ctx, a.Now(), one); done {
@@ -103,7 +104,7 @@ func TestLogThroughAnOutage(t *testing.T) {
 	if verdict(a, ea) != invalidation.Gone || verdict(b, eb) != invalidation.Valid {
 		t.Fatalf("%v here, %v there", verdict(a, ea), verdict(b, eb))
 	}
-	s.resume()
+	s.Resume()
 	eventually(t, long, "gone there", func() bool { return verdict(b, eb) == invalidation.Gone })
 	eventually(t, long, "nothing queued", func() bool { return a.Stats().Queued == 0 })
 	if verdict(a, ea) != invalidation.Gone || verdict(a, stored(a)) != invalidation.Valid {
@@ -115,15 +116,15 @@ func TestLogThroughAnOutage(t *testing.T) {
 // older is not trusted.
 func TestLogStrict(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := redistest.Start(t)
 	cfg := invalidation.Config{Coherence: "strict"}
-	a, b := member(t, s.url(), cfg), member(t, s.url(), cfg)
+	a, b := member(t, s.URL(), cfg), member(t, s.URL(), cfg)
 	ea, eb := stored(a), stored(b)
-	s.kill()
+	s.Kill()
 	eventually(t, long, "no trust", func() bool {
 		return verdict(a, ea) == invalidation.Untrusted && verdict(b, eb) == invalidation.Untrusted
 	})
-	s.start()
+	s.Start()
 	eventually(t, long, "another generation", func() bool { return verdict(a, stored(a)) == invalidation.Valid })
 	if v := verdict(a, ea); v != invalidation.Unprovable {
 		t.Errorf("from before the restart: %v", v)
@@ -138,11 +139,11 @@ func TestLogStrict(t *testing.T) {
 // being confirmed.
 func TestLogAvailable(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a, b := member(t, s.url(), invalidation.Config{}), member(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
 	e := stored(a)
-	s.kill()
-	s.start()
+	s.Kill()
+	s.Start()
 	eventually(t, long, "another generation", func() bool { return verdict(a, e) == invalidation.Orphan })
 	if r := a.Purge(t.Context(), long, false, one); !r.Confirmed {
 		t.Fatalf("%+v", r)
@@ -151,7 +152,7 @@ func TestLogAvailable(t *testing.T) {
 		t.Errorf("an orphan that was purged: %v", v)
 	}
 	cfg := invalidation.Config{}
-	silent := journal(t, s.url(), cfg)
+	silent := journal(t, s.URL(), cfg)
 	renewed, err := silent.Renew(t.Context(), invalidation.Renewal{ID: "silent-1", Terms: "available 600ms"})
 	if err != nil {
 		t.Fatal(err)
@@ -165,10 +166,10 @@ func TestLogAvailable(t *testing.T) {
 // A member that went away properly is not waited for; strict ones that did not are removed when their lease is over.
 func TestLogLeaving(t *testing.T) {
 	t.Parallel()
-	s := start(t)
+	s := redistest.Start(t)
 	cfg := invalidation.Config{Coherence: "strict"}
-	a, b := member(t, s.url(), cfg), member(t, s.url(), cfg)
-	j := journal(t, s.url(), cfg)
+	a, b := member(t, s.URL(), cfg), member(t, s.URL(), cfg)
+	j := journal(t, s.URL(), cfg)
 	if _, err := j.Renew(t.Context(), invalidation.Renewal{ID: "crashed", Terms: "strict 600ms"}); err != nil {
 		t.Fatal(err)
 	}
@@ -187,17 +188,17 @@ func TestLogLeaving(t *testing.T) {
 // A sidecar that missed what was trimmed does not trust what is older; one that finds no room in its index neither.
 func TestLogGaps(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a := member(t, s.url(), invalidation.Config{Retention: 2})
-	b := member(t, s.url(), invalidation.Config{Retention: 2, Index: 2})
+	s := redistest.Start(t)
+	a := member(t, s.URL(), invalidation.Config{Retention: 2})
+	b := member(t, s.URL(), invalidation.Config{Retention: 2, Index: 2})
 	ea, eb := stored(a), stored(b)
-	s.hang()
+	s.Hang()
 	for i := range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		a.Invalidate(ctx, a.Now(), []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint("other", i)}})
 		cancel()
 	}
-	s.resume()
+	s.Resume()
 	eventually(t, long, "unprovable", func() bool { return verdict(b, eb) == invalidation.Unprovable })
 	if v := verdict(a, ea); v != invalidation.Valid {
 		t.Errorf("for whom it was its own purges: %v", v)
@@ -207,15 +208,15 @@ func TestLogGaps(t *testing.T) {
 // One that joins later knows what was purged before, if the log still has it.
 func TestLogRecalls(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a := member(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	a := member(t, s.URL(), invalidation.Config{})
 	gone, kept := stored(a), &tiers.Entry{Key: "GET http://h/b"}
 	a.Stamp(kept, a.Now())
 	for i := range 3000 {
 		a.Purge(t.Context(), 0, false, []invalidation.Selector{{Kind: invalidation.Tag, Name: fmt.Sprint(i % 100)}})
 	}
 	a.Purge(t.Context(), 0, false, one)
-	b := member(t, s.url(), invalidation.Config{Index: 1 << 16})
+	b := member(t, s.URL(), invalidation.Config{Index: 1 << 16})
 	for _, e := range []*tiers.Entry{gone, kept} { // as L2 has them
 		e.Proof, e.AsOf.Own = new(tiers.Proof), 0
 	}
@@ -228,10 +229,10 @@ func TestLogRecalls(t *testing.T) {
 // Sidecars with other terms than the fleet's store and trust nothing.
 func TestLogTerms(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a := member(t, s.url(), invalidation.Config{Coherence: "strict"})
+	s := redistest.Start(t)
+	a := member(t, s.URL(), invalidation.Config{Coherence: "strict"})
 	cfg := invalidation.Config{Coherence: "available", Lease: 600 * time.Millisecond, Index: 10}
-	b := invalidation.New(cfg, journal(t, s.url(), cfg), new(lines).logger())
+	b := invalidation.New(cfg, journal(t, s.URL(), cfg), new(lines).logger())
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	b.Start(ctx)
@@ -247,10 +248,10 @@ func TestLogTerms(t *testing.T) {
 // Everything is purged rather than anything lost when too much waits.
 func TestLogOverflow(t *testing.T) {
 	t.Parallel()
-	s := start(t)
-	a, b := member(t, s.url(), invalidation.Config{}), member(t, s.url(), invalidation.Config{})
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
 	eb := stored(b)
-	s.hang()
+	s.Hang()
 	for i := range 20_000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -259,6 +260,6 @@ func TestLogOverflow(t *testing.T) {
 	if n := a.Stats().Overflows; n != 1 {
 		t.Errorf("%d overflows", n)
 	}
-	s.resume()
+	s.Resume()
 	eventually(t, long, "everything gone", func() bool { return verdict(b, eb) == invalidation.Gone })
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
@@ -157,25 +158,25 @@ func wantQuiet(t *testing.T, log *lines, seconds int) {
 }
 
 func TestKilled(t *testing.T) {
-	s := start(t)
+	s := redistest.Start(t)
 	log := new(lines)
-	outage(t, openLogged(t, config(s.url()), log), log, s.kill, s.start)
+	outage(t, openLogged(t, config(s.URL()), log), log, s.Kill, s.Start)
 	if all := text(log.all()); !strings.Contains(all, "L2 is away") || !strings.Contains(all, "L2 is back") {
 		t.Errorf("the log does not tell of it:\n%s", all)
 	}
 }
 
 func TestHung(t *testing.T) {
-	s := start(t)
+	s := redistest.Start(t)
 	log := new(lines)
-	outage(t, openLogged(t, config("unix://"+s.socket()), log), log, s.hang, s.resume)
+	outage(t, openLogged(t, config("unix://"+s.Socket()), log), log, s.Hang, s.Resume)
 }
 
 // TestHungBeforeTheFirstConnection: a server that takes connections and never says a word.
 func TestHungBeforeTheFirstConnection(t *testing.T) {
-	s := start(t)
-	s.hang()
-	tier := open(t, config(s.url()))
+	s := redistest.Start(t)
+	s.Hang()
+	tier := open(t, config(s.URL()))
 	for range 20 {
 		began := time.Now()
 		if _, err := tier.Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
@@ -188,15 +189,15 @@ func TestHungBeforeTheFirstConnection(t *testing.T) {
 	if timeouts, skipped := count(tier, redis.OpGet, redis.Timeout), count(tier, redis.OpGet, redis.Open); timeouts != 5 || skipped != 15 {
 		t.Errorf("%d timeouts, %d not asked; want 5 and 15", timeouts, skipped)
 	}
-	s.resume()
+	s.Resume()
 	eventually(t, 10*time.Second, "the breaker closes", func() bool { return !tier.Stats().Open })
 }
 
 // TestRefused: Redis is not there when the tier is made, and comes later.
 func TestRefused(t *testing.T) {
-	s := start(t)
-	s.kill()
-	tier := open(t, config(s.url()))
+	s := redistest.Start(t)
+	s.Kill()
+	tier := open(t, config(s.URL()))
 	e := tierstest.NewEntry(tierstest.NewKey(), "x")
 	for range 20 {
 		if _, err := tier.Get(t.Context(), e.Key, nil); err == nil || errors.Is(err, tiers.ErrMiss) {
@@ -211,7 +212,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s = %v, want ErrOpen", name, err)
 		}
 	}
-	s.start()
+	s.Start()
 	eventually(t, 10*time.Second, "the breaker closes", func() bool { return !tier.Stats().Open })
 	if err := tier.Put(t.Context(), e); err != nil {
 		t.Fatal(err)
@@ -271,8 +272,8 @@ func (d *delay) pass(to io.Writer, from io.Reader) {
 }
 
 func TestSlow(t *testing.T) {
-	s := start(t)
-	d := startDelay(t, s.addr())
+	s := redistest.Start(t)
+	d := startDelay(t, s.Addr())
 	log := new(lines)
 	tier := openLogged(t, config("redis://"+d.ln.Addr().String()), log)
 	outage(t, tier, log, func() { d.by.Store(int64(100 * time.Millisecond)) }, func() { d.by.Store(0) })
@@ -280,16 +281,16 @@ func TestSlow(t *testing.T) {
 
 // TestOneSlow: one slow answer among quick ones does not open the breaker.
 func TestOneSlow(t *testing.T) {
-	s := start(t)
-	tier := open(t, config(s.url()))
+	s := redistest.Start(t)
+	tier := open(t, config(s.URL()))
 	if err := tier.Put(t.Context(), tierstest.NewEntry("k", "x")); err != nil {
 		t.Fatal(err)
 	}
 	for range 6 {
-		s.hang()
+		s.Hang()
 		_, err := tier.Get(t.Context(), "k", nil)
 		wantResult(t, err, redis.Timeout)
-		s.resume()
+		s.Resume()
 		eventually(t, 5*time.Second, "a hit", func() bool {
 			_, err := tier.Get(t.Context(), "k", nil)
 			return err == nil
@@ -303,14 +304,14 @@ func TestOneSlow(t *testing.T) {
 // TestHurried: a caller with less time than the timeout gets its answer in that time, and says nothing
 // about Redis by it.
 func TestHurried(t *testing.T) {
-	s := start(t)
-	cfg := config(s.url())
+	s := redistest.Start(t)
+	cfg := config(s.URL())
 	cfg.Timeout = 5 * time.Second
 	tier := open(t, cfg)
 	if err := tier.Put(t.Context(), tierstest.NewEntry("k", "x")); err != nil {
 		t.Fatal(err)
 	}
-	s.hang()
+	s.Hang()
 	for range 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 		began := time.Now()
@@ -321,7 +322,7 @@ func TestHurried(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 	}
-	s.resume()
+	s.Resume()
 	if tier.Stats().Opened != 0 {
 		t.Error("the breaker opened")
 	}
@@ -333,9 +334,9 @@ func TestHurried(t *testing.T) {
 
 // TestFull: a Redis without memory refuses what is written and serves what it has.
 func TestFull(t *testing.T) {
-	s := start(t, "--maxmemory-policy", "noeviction")
+	s := redistest.Start(t, "--maxmemory-policy", "noeviction")
 	log := new(lines)
-	tier := openLogged(t, patient(config(s.url())), log)
+	tier := openLogged(t, patient(config(s.URL())), log)
 	e := tierstest.NewEntry(tierstest.NewKey(), "x")
 	varied := tierstest.NewVariant(tierstest.NewKey(), "x", "accept", tierstest.Request{})
 	for _, e := range []*tiers.Entry{e, varied} {
@@ -343,7 +344,7 @@ func TestFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.do("config", "set", "maxmemory", "1mb")
+	s.Do("config", "set", "maxmemory", "1mb")
 	for range 10 {
 		wantResult(t, tier.Put(t.Context(), e), redis.Full)
 		wantResult(t, tier.Put(t.Context(), varied), redis.Full)
@@ -363,7 +364,7 @@ func TestFull(t *testing.T) {
 	if err := tier.Delete(t.Context(), e.Key); err != nil {
 		t.Errorf("Delete = %v", err)
 	}
-	s.do("config", "set", "maxmemory", "0")
+	s.Do("config", "set", "maxmemory", "0")
 	if err := tier.Put(t.Context(), e); err != nil {
 		t.Error(err)
 	}
@@ -372,8 +373,8 @@ func TestFull(t *testing.T) {
 
 // TestReplica: a replica refuses what is written and serves what it has.
 func TestReplica(t *testing.T) {
-	master := start(t, "--repl-diskless-sync-delay", "0")
-	writer := open(t, patient(config(master.url())))
+	master := redistest.Start(t, "--repl-diskless-sync-delay", "0")
+	writer := open(t, patient(config(master.URL())))
 	e := tierstest.NewEntry(tierstest.NewKey(), "x")
 	varied := tierstest.NewVariant(tierstest.NewKey(), "x", "accept", tierstest.Request{})
 	for _, e := range []*tiers.Entry{e, varied} {
@@ -381,9 +382,9 @@ func TestReplica(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := start(t, "--replicaof", "127.0.0.1 "+master.port)
+	s := redistest.Start(t, "--replicaof", "127.0.0.1 "+master.Port)
 	log := new(lines)
-	tier := openLogged(t, patient(config(s.url())), log)
+	tier := openLogged(t, patient(config(s.URL())), log)
 	eventually(t, 20*time.Second, "a hit on the replica", func() bool {
 		_, err := tier.Get(t.Context(), e.Key, nil)
 		return err == nil
@@ -408,14 +409,14 @@ func TestReplica(t *testing.T) {
 
 // TestLoading: a Redis that reads its data is left alone until it has.
 func TestLoading(t *testing.T) {
-	s := start(t)
-	s.do("debug", "populate", "8000", "key", "100")
-	s.do("save")
+	s := redistest.Start(t)
+	s.Do("debug", "populate", "8000", "key", "100")
+	s.Do("save")
 	// A quarter of a millisecond a key, with a look at the clients after each kilobyte.
-	s.args = []string{"--key-load-delay", "250", "--loading-process-events-interval-bytes", "1024"}
-	tier := open(t, patient(config(s.url())))
-	s.kill()
-	s.start()
+	s.Args = []string{"--key-load-delay", "250", "--loading-process-events-interval-bytes", "1024"}
+	tier := open(t, patient(config(s.URL())))
+	s.Kill()
+	s.Start()
 	var loading int
 	eventually(t, 10*time.Second, "Redis is loading", func() bool {
 		_, err := tier.Get(t.Context(), "k", nil)
@@ -436,16 +437,16 @@ func TestLoading(t *testing.T) {
 
 // TestClose: operations after Close fail, and closing does not wait for a hung Redis.
 func TestClose(t *testing.T) {
-	s := start(t)
-	tier, err := redis.New(config(s.url()), new(lines).logger())
+	s := redistest.Start(t)
+	tier, err := redis.New(config(s.URL()), new(lines).logger())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := tier.Put(t.Context(), tierstest.NewEntry("k", "x")); err != nil {
 		t.Fatal(err)
 	}
-	s.hang()
-	defer s.resume()
+	s.Hang()
+	defer s.Resume()
 	for range 10 {
 		_, _ = tier.Get(t.Context(), "k", nil)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
@@ -18,8 +19,8 @@ import (
 func TestStorm(t *testing.T) {
 	for name, vary := range map[string]string{"plain": "", "variants": "accept-encoding"} {
 		t.Run(name, func(t *testing.T) {
-			s := start(t)
-			cfg := config(s.url())
+			s := redistest.Start(t)
+			cfg := config(s.URL())
 			cfg.Timeout = 10 * time.Second
 			tier := open(t, cfg)
 			req := tierstest.Request{"accept-encoding": "gzip"}
@@ -71,8 +72,8 @@ func TestStorm(t *testing.T) {
 // TestStormIntoHungRedis: hundreds of callers at once lose no more than the timeout each, and no answer goes
 // to the wrong one when the server wakes up with their requests in its sockets.
 func TestStormIntoHungRedis(t *testing.T) {
-	s := start(t)
-	cfg := config(s.url())
+	s := redistest.Start(t)
+	cfg := config(s.URL())
 	cfg.Timeout = 100 * time.Millisecond
 	tier := open(t, cfg)
 	keys := make([]tiers.Key, 200)
@@ -106,9 +107,9 @@ func TestStormIntoHungRedis(t *testing.T) {
 		})
 	}
 	for range 4 {
-		s.hang()
+		s.Hang()
 		opened := eventually(t, 5*time.Second, "the breaker opens", func() bool { return tier.Stats().Open })
-		s.resume()
+		s.Resume()
 		eventually(t, 5*time.Second, "the breaker closes", func() bool { return !tier.Stats().Open })
 		before := hits.Load()
 		eventually(t, 5*time.Second, "hits", func() bool { return hits.Load() > before+1000 })

@@ -12,22 +12,23 @@ import (
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/tiers/redis"
 	"github.com/nearside-cache/nearside/tiers/redis/embedded"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
 func TestContract(t *testing.T) {
-	s := start(t)
-	t.Run("tcp", func(t *testing.T) { contract(t, config(s.url())) })
-	t.Run("socket", func(t *testing.T) { contract(t, config("unix://"+s.socket())) })
-	t.Run("database", func(t *testing.T) { contract(t, config(s.url()+"/3")) })
+	s := redistest.Start(t)
+	t.Run("tcp", func(t *testing.T) { contract(t, config(s.URL())) })
+	t.Run("socket", func(t *testing.T) { contract(t, config("unix://"+s.Socket())) })
+	t.Run("database", func(t *testing.T) { contract(t, config(s.URL()+"/3")) })
 	t.Run("signed and compressed", func(t *testing.T) {
-		cfg := config(s.url())
+		cfg := config(s.URL())
 		cfg.Secret, cfg.Compression = "a secret of some length", "default"
 		contract(t, cfg)
 	})
 	t.Run("stack", func(t *testing.T) {
 		tierstest.Run(t, func(t *testing.T) tiers.Tier {
-			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.url())))}
+			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.URL())))}
 		})
 	})
 }
@@ -77,8 +78,8 @@ func contract(t *testing.T, cfg redis.Config) {
 
 // TestShared: what one sidecar stores, another one finds, and ages agree.
 func TestShared(t *testing.T) {
-	s := start(t)
-	a, b := open(t, patient(config(s.url()))), open(t, patient(config("unix://"+s.socket())))
+	s := redistest.Start(t)
+	a, b := open(t, patient(config(s.URL()))), open(t, patient(config("unix://"+s.Socket())))
 	e := tierstest.NewEntry(tierstest.NewKey(), "x")
 	e.Born = tiers.Now().Add(-10 * time.Minute)
 	if err := a.Put(t.Context(), e); err != nil {
@@ -95,7 +96,7 @@ func TestShared(t *testing.T) {
 	if d := got.Age(now) - e.Age(now); d < -500*time.Millisecond || d > 500*time.Millisecond {
 		t.Errorf("the ages differ by %v", d)
 	}
-	other := config(s.url())
+	other := config(s.URL())
 	other.KeyPrefix = "other"
 	if _, err := open(t, patient(other)).Get(t.Context(), e.Key, nil); !errors.Is(err, tiers.ErrMiss) {
 		t.Errorf("under another prefix: %v, want a miss", err)
@@ -104,8 +105,8 @@ func TestShared(t *testing.T) {
 
 // TestLifetime: a key lives as long as its entry is of use, but no longer than configured.
 func TestLifetime(t *testing.T) {
-	s := start(t)
-	cfg := patient(config(s.url()))
+	s := redistest.Start(t)
+	cfg := patient(config(s.URL()))
 	cfg.MaxTTL = time.Hour
 	tier := open(t, cfg)
 	for _, c := range []struct {
@@ -119,20 +120,20 @@ func TestLifetime(t *testing.T) {
 		{time.Minute, 0, time.Minute, 0},
 		{0, 0, 0, 0},
 	} {
-		s.do("flushall")
+		s.Do("flushall")
 		e := tierstest.NewEntry(tierstest.NewKey(), "x")
 		e.Lifetime, e.Keep, e.Born = c.lifetime, c.stale, tiers.Now().Add(-c.age)
 		if err := tier.Put(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
-		keys := s.keys("*")
+		keys := s.Keys("*")
 		if len(keys) == 0 {
 			if c.want != 0 {
 				t.Errorf("%+v: not stored", c)
 			}
 			continue
 		}
-		if left := s.do("pttl", keys[0]).(int64); left > c.want || left < c.want-2000 {
+		if left := s.Do("pttl", keys[0]).(int64); left > c.want || left < c.want-2000 {
 			t.Errorf("%+v: %d ms left", c, left)
 		}
 	}
@@ -143,8 +144,8 @@ func TestLifetime(t *testing.T) {
 
 // TestTooLarge: what could not be read again is not stored.
 func TestTooLarge(t *testing.T) {
-	s := start(t)
-	cfg := patient(config(s.url()))
+	s := redistest.Start(t)
+	cfg := patient(config(s.URL()))
 	cfg.MaxObject = 1000
 	tier := open(t, cfg)
 	e := tierstest.NewEntry(tierstest.NewKey(), strings.Repeat("x", 1000))
@@ -153,16 +154,16 @@ func TestTooLarge(t *testing.T) {
 	}
 	e = tierstest.NewEntry(tierstest.NewKey(), strings.Repeat("x", 1001))
 	wantResult(t, tier.Put(t.Context(), e), redis.TooLarge)
-	if n := len(s.keys("*")); n != 1 {
+	if n := len(s.Keys("*")); n != 1 {
 		t.Errorf("%d keys", n)
 	}
 }
 
 // TestRoundTrips: what each operation costs.
 func TestRoundTrips(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
-	other := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
+	other := open(t, patient(config(s.URL())))
 	req := func(lang string) tierstest.Request { return tierstest.Request{"accept-language": lang} }
 	plain, missing, varied := tierstest.NewKey(), tierstest.NewKey(), tierstest.NewKey()
 	put := func(tier *redis.Tier, e *tiers.Entry) func() error {
@@ -211,31 +212,31 @@ func TestRoundTrips(t *testing.T) {
 
 // TestReadable: redis-cli shows whose entry it is.
 func TestReadable(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	key := tiers.Key("GET http://origin.test/a?b")
 	if err := tier.Put(t.Context(), tierstest.NewEntry(key, "x")); err != nil {
 		t.Fatal(err)
 	}
 	name := "nearside:v1:{90e8e4d9f48b6b8d2f42ab0ba7f3a3cd}"
-	keys := s.keys("*")
+	keys := s.Keys("*")
 	if len(keys) != 1 || len(keys[0]) != len(name) || !strings.HasPrefix(keys[0], "nearside:v1:{") {
 		t.Fatalf("keys %q, want one like %q", keys, name)
 	}
-	if v := s.do("get", keys[0]).(string); !strings.Contains(v, string(key)) {
+	if v := s.Do("get", keys[0]).(string); !strings.Contains(v, string(key)) {
 		t.Errorf("%q does not contain %q", v, key)
 	}
 	if err := tier.Put(t.Context(), tierstest.NewVariant(key, "x", "accept", tierstest.Request{"accept": "a"})); err != nil {
 		t.Fatal(err)
 	}
-	if v := s.do("get", keys[0]).(string); !strings.HasPrefix(v, "NSV1 ") || !strings.HasSuffix(v, " accept\n\n"+string(key)) {
+	if v := s.Do("get", keys[0]).(string); !strings.HasPrefix(v, "NSV1 ") || !strings.HasSuffix(v, " accept\n\n"+string(key)) {
 		t.Errorf("the index is %q", v)
 	}
 }
 
 func TestPassword(t *testing.T) {
-	s := start(t, "--requirepass", "correct")
-	t.Run("in the URL", func(t *testing.T) { contract(t, config("redis://:correct@"+s.addr())) })
+	s := redistest.Start(t, "--requirepass", "correct")
+	t.Run("in the URL", func(t *testing.T) { contract(t, config("redis://:correct@"+s.Addr())) })
 	file := filepath.Join(t.TempDir(), "password")
 	write := func(text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -243,13 +244,13 @@ func TestPassword(t *testing.T) {
 		}
 	}
 	write("correct\n")
-	cfg := config(s.url())
+	cfg := config(s.URL())
 	cfg.PasswordFile = file
 	t.Run("in a file", func(t *testing.T) { contract(t, cfg) })
 
 	t.Run("that changes", func(t *testing.T) {
 		tier := open(t, patient(cfg))
-		c := s.client()
+		c := s.Client()
 		write("changed")
 		for _, args := range [][]any{{"auth", "correct"}, {"config", "set", "requirepass", "changed"}, {"client", "kill", "type", "normal"}} {
 			if err := c.Do(t.Context(), args...).Err(); err != nil {
@@ -264,9 +265,9 @@ func TestPassword(t *testing.T) {
 
 // TestWrongPassword: it is told apart, opens the breaker, and stands in no log.
 func TestWrongPassword(t *testing.T) {
-	s := start(t, "--requirepass", "correct")
+	s := redistest.Start(t, "--requirepass", "correct")
 	const canary = "cAnArYpAsSwOrD"
-	for name, url := range map[string]string{"wrong": "redis://:" + canary + "@" + s.addr(), "none": s.url()} {
+	for name, url := range map[string]string{"wrong": "redis://:" + canary + "@" + s.Addr(), "none": s.URL()} {
 		t.Run(name, func(t *testing.T) {
 			log := new(lines)
 			tier := openLogged(t, patient(config(url)), log)
@@ -290,12 +291,12 @@ func TestWrongPassword(t *testing.T) {
 }
 
 func TestACL(t *testing.T) {
-	s := start(t)
-	s.do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+eval", "+evalsha", "+ping", "+hello")
-	s.do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+getrange", "+pttl", "+ping", "+hello")
-	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.addr())) })
+	s := redistest.Start(t)
+	s.Do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+eval", "+evalsha", "+ping", "+hello")
+	s.Do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+getrange", "+pttl", "+ping", "+hello")
+	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.Addr())) })
 	t.Run("reads only", func(t *testing.T) {
-		writer, reader := open(t, patient(config(s.url()))), open(t, patient(config("redis://reader:pw@"+s.addr())))
+		writer, reader := open(t, patient(config(s.URL()))), open(t, patient(config("redis://reader:pw@"+s.Addr())))
 		e := tierstest.NewEntry(tierstest.NewKey(), "x")
 		if err := writer.Put(t.Context(), e); err != nil {
 			t.Fatal(err)
@@ -308,7 +309,7 @@ func TestACL(t *testing.T) {
 		}
 	})
 	t.Run("other keys only", func(t *testing.T) {
-		cfg := patient(config("redis://app:pw@" + s.addr()))
+		cfg := patient(config("redis://app:pw@" + s.Addr()))
 		cfg.KeyPrefix = "other"
 		tier := open(t, cfg)
 		_, err := tier.Get(t.Context(), "k", nil)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 )
 
 // authority makes certificates in a directory.
@@ -96,16 +97,16 @@ func (a *authority) options(port string) []string {
 }
 
 // serve starts a server that other servers speak TLS with, at peer.
-func (a *authority) serve(t testing.TB, args ...string) *server {
-	port := freePort(t)
+func (a *authority) serve(t testing.TB, args ...string) *redistest.Server {
+	port := redistest.FreePort(t)
 	for i, word := range a.options(port) {
 		if i%2 == 0 {
 			word = "--" + word
 		}
 		args = append(args, word)
 	}
-	s := start(t, append(args, "--tls-cluster", "yes")...)
-	s.peer = port
+	s := redistest.Start(t, append(args, "--tls-cluster", "yes")...)
+	s.Peer = port
 	return s
 }
 
@@ -120,17 +121,17 @@ func (a *authority) config(url string) redis.Config {
 // nothing from the others.
 func TestTLSCluster(t *testing.T) {
 	ca := newFleet(t)
-	nodes, _ := cluster(t, 3, false, ca.serve)
-	cfg := ca.config("rediss://127.0.0.1:" + nodes[0].peer)
+	nodes, _ := redistest.ClusterOf(t, 3, false, ca.serve)
+	cfg := ca.config("rediss://127.0.0.1:" + nodes[0].Peer)
 	cfg.Mode = "cluster"
 	contract(t, cfg)
 	for _, n := range nodes {
-		if len(n.keys("nearside:*")) == 0 {
-			t.Errorf("no keys on %s", n.peer)
+		if len(n.Keys("nearside:*")) == 0 {
+			t.Errorf("no keys on %s", n.Peer)
 		}
 		// Connections but that of the test itself, by a socket, are the tier's and the bus's.
-		for _, line := range strings.Split(n.do("client", "list").(string), "\n") {
-			if strings.Contains(line, "laddr=127.0.0.1:"+n.port+" ") {
+		for _, line := range strings.Split(n.Do("client", "list").(string), "\n") {
+			if strings.Contains(line, "laddr=127.0.0.1:"+n.Port+" ") {
 				t.Errorf("a connection in the clear: %s", line)
 			}
 		}
@@ -144,16 +145,16 @@ func TestTLSCluster(t *testing.T) {
 // TestTLSSentinel: sentinels and servers are spoken to in TLS, also after a failover.
 func TestTLSSentinel(t *testing.T) {
 	ca := newFleet(t)
-	port := freePort(t)
+	port := redistest.FreePort(t)
 	var conf strings.Builder
 	for i, word := range ca.options(port) {
 		conf.WriteString(word + [...]string{" ", "\n"}[i%2])
 	}
-	p := startPairOf(t, ca.serve, conf.String())
+	p := redistest.StartPairOf(t, ca.serve, conf.String())
 	cfg := ca.config("rediss://127.0.0.1:" + port + "?master_name=cache")
 	contract(t, cfg)
-	failover(t, p, cfg, p.replica, func() {
-		if err := p.ask(t, "sentinel", "failover", "cache").Err(); err != nil {
+	failover(t, p, cfg, p.Replica, func() {
+		if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -161,7 +162,7 @@ func TestTLSSentinel(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	ca := newFleet(t)
-	good := ca.config("rediss://127.0.0.1:" + ca.serve(t).peer)
+	good := ca.config("rediss://127.0.0.1:" + ca.serve(t).Peer)
 	t.Run("contract", func(t *testing.T) { contract(t, good) })
 	t.Run("by another name", func(t *testing.T) {
 		cfg := good

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
 )
 
@@ -27,14 +28,14 @@ func wantMissed(t *testing.T, tier *redis.Tier, key tiers.Key, r redis.Result) {
 
 // TestDamagedValues: what somebody else wrote is never served.
 func TestDamagedValues(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	key := tierstest.NewKey()
 	if err := tier.Put(t.Context(), tierstest.NewEntry(key, "body")); err != nil {
 		t.Fatal(err)
 	}
-	name := s.keys("*")[0]
-	good := s.do("get", name).(string)
+	name := s.Keys("*")[0]
+	good := s.Do("get", name).(string)
 	version := []byte(good)
 	version[2]++
 	for what, value := range map[string]string{
@@ -44,23 +45,23 @@ func TestDamagedValues(t *testing.T) {
 		"an index too long": "NSV1 0123456789abcdef\n" + strings.Repeat("0123456789abcdef a\n", 33) + "\n" + string(key),
 	} {
 		t.Run(what, func(t *testing.T) {
-			s.do("set", name, value, "px", 60_000)
+			s.Do("set", name, value, "px", 60_000)
 			wantMissed(t, tier, key, redis.Corrupt)
 		})
 	}
 	for i := range good {
 		b := []byte(good)
 		b[i] ^= 0x20
-		s.do("set", name, b, "px", 60_000)
+		s.Do("set", name, b, "px", 60_000)
 		wantMissed(t, tier, key, redis.Corrupt)
 	}
 	t.Run("without a lifetime", func(t *testing.T) {
-		s.do("set", name, good)
+		s.Do("set", name, good)
 		wantMissed(t, tier, key, redis.Corrupt)
 	})
 	t.Run("of another type", func(t *testing.T) {
-		s.do("del", name)
-		s.do("lpush", name, good)
+		s.Do("del", name)
+		s.Do("lpush", name, good)
 		_, err := tier.Get(t.Context(), key, nil)
 		wantResult(t, err, redis.Failed)
 		if tier.Stats().Opened != 0 {
@@ -80,14 +81,14 @@ func TestDamagedValues(t *testing.T) {
 
 // TestHugeValue: a value that can be no stored response is not read to its end.
 func TestHugeValue(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	key := tierstest.NewKey()
 	if err := tier.Put(t.Context(), tierstest.NewEntry(key, "x")); err != nil {
 		t.Fatal(err)
 	}
-	name := s.keys("*")[0]
-	s.do("setrange", name, 300<<20, "x") // 300 MB of zeros and an x
+	name := s.Keys("*")[0]
+	s.Do("setrange", name, 300<<20, "x") // 300 MB of zeros and an x
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	wantMissed(t, tier, key, redis.Corrupt)
@@ -99,13 +100,13 @@ func TestHugeValue(t *testing.T) {
 
 // TestSwappedValues: a sound value under the wrong key is not served.
 func TestSwappedValues(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	en, de := tierstest.Request{"accept-language": "en"}, tierstest.Request{"accept-language": "de"}
 	swap := func(a, b string) {
-		s.do("rename", a, "tmp")
-		s.do("rename", b, a)
-		s.do("rename", "tmp", b)
+		s.Do("rename", a, "tmp")
+		s.Do("rename", b, a)
+		s.Do("rename", "tmp", b)
 	}
 	a, b := tierstest.NewEntry(tierstest.NewKey(), "a"), tierstest.NewEntry(tierstest.NewKey(), "b")
 	for _, e := range []*tiers.Entry{a, b} {
@@ -113,19 +114,19 @@ func TestSwappedValues(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys := s.keys("*")
+	keys := s.Keys("*")
 	swap(keys[0], keys[1])
 	wantMissed(t, tier, a.Key, redis.Foreign)
 	wantMissed(t, tier, b.Key, redis.Foreign)
 
-	s.do("flushall")
+	s.Do("flushall")
 	key := tierstest.NewKey()
 	for _, req := range []tierstest.Request{en, de} {
 		if err := tier.Put(t.Context(), tierstest.NewVariant(key, "x", "accept-language", req)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	keys = s.keys("*}:*")
+	keys = s.Keys("*}:*")
 	swap(keys[0], keys[1])
 	for _, req := range []tierstest.Request{en, de} {
 		if _, err := tier.Get(t.Context(), key, req); !errors.Is(err, tiers.ErrMiss) {
@@ -134,7 +135,7 @@ func TestSwappedValues(t *testing.T) {
 	}
 	// A variant in the place of the primary is not served to everybody.
 	primary, _, _ := strings.Cut(keys[0], ":"+strings.Split(keys[0], ":")[3])
-	s.do("rename", keys[0], primary)
+	s.Do("rename", keys[0], primary)
 	if _, err := tier.Get(t.Context(), key, en); !errors.Is(err, tiers.ErrMiss) {
 		t.Errorf("Get = %v, want a miss", err)
 	}
@@ -142,8 +143,8 @@ func TestSwappedValues(t *testing.T) {
 
 // TestDamagedIndex: an index of which any byte was changed leads to the right variant or to none.
 func TestDamagedIndex(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	en, de := tierstest.Request{"accept-language": "en"}, tierstest.Request{"accept-language": "de"}
 	key := tierstest.NewKey()
 	body := map[string]string{"en": "hello", "de": "hallo"}
@@ -152,12 +153,12 @@ func TestDamagedIndex(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	primary, _, _ := strings.Cut(s.keys("*}")[0], "\n")
-	good := []byte(s.do("get", primary).(string))
+	primary, _, _ := strings.Cut(s.Keys("*}")[0], "\n")
+	good := []byte(s.Do("get", primary).(string))
 	for i := range good {
 		b := bytes.Clone(good)
 		b[i] ^= 1
-		s.do("set", primary, b, "px", 60_000)
+		s.Do("set", primary, b, "px", 60_000)
 		for _, req := range []tierstest.Request{en, de} {
 			e, err := tier.Get(t.Context(), key, req)
 			if err == nil && string(e.Body) != body[req["accept-language"]] {
@@ -172,8 +173,8 @@ func TestDamagedIndex(t *testing.T) {
 
 // TestVariantsAreBounded: a target has 32 variants at most, and those that were stored last.
 func TestVariantsAreBounded(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	key := tierstest.NewKey()
 	req := func(i int) tierstest.Request { return tierstest.Request{"x": strings.Repeat("x", i)} }
 	const n = 100
@@ -188,15 +189,15 @@ func TestVariantsAreBounded(t *testing.T) {
 			t.Errorf("variant %d: %v", i, err)
 		}
 	}
-	if keys := s.keys("*"); len(keys) != 33 {
+	if keys := s.Keys("*"); len(keys) != 33 {
 		t.Errorf("%d keys, want 33", len(keys))
 	}
 }
 
 // TestDeletedVariantsStayAway: not even a sidecar that remembers the old index brings them back.
 func TestDeletedVariantsStayAway(t *testing.T) {
-	s := start(t)
-	a, b := open(t, patient(config(s.url()))), open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	a, b := open(t, patient(config(s.URL()))), open(t, patient(config(s.URL())))
 	en, de := tierstest.Request{"accept-language": "en"}, tierstest.Request{"accept-language": "de"}
 	key := tierstest.NewKey()
 	for _, req := range []tierstest.Request{en, de} {
@@ -226,8 +227,8 @@ func TestDeletedVariantsStayAway(t *testing.T) {
 
 // TestIndexOutlivesItsVariants: a variant with little time left does not take the others with it.
 func TestIndexOutlivesItsVariants(t *testing.T) {
-	s := start(t)
-	tier := open(t, patient(config(s.url())))
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
 	key := tierstest.NewKey()
 	long, short := tierstest.Request{"accept": "long"}, tierstest.Request{"accept": "short"}
 	e := tierstest.NewVariant(key, "x", "accept", long)
@@ -245,18 +246,18 @@ func TestIndexOutlivesItsVariants(t *testing.T) {
 		t.Fatal(err)
 	}
 	tierstest.Same(t, got, e)
-	if left := s.do("pttl", s.keys("*}")[0]).(int64); left < 3*3_600_000 {
+	if left := s.Do("pttl", s.Keys("*}")[0]).(int64); left < 3*3_600_000 {
 		t.Errorf("the index has %d ms left", left)
 	}
 }
 
 // TestScriptFlushed: a server that forgot the script is given it again.
 func TestScriptFlushed(t *testing.T) {
-	s := start(t)
+	s := redistest.Start(t)
 	log := new(lines)
-	tier := openLogged(t, patient(config(s.url())), log)
+	tier := openLogged(t, patient(config(s.URL())), log)
 	for range 3 {
-		s.do("script", "flush")
+		s.Do("script", "flush")
 		e := tierstest.NewVariant(tierstest.NewKey(), "x", "accept", tierstest.Request{})
 		if err := tier.Put(t.Context(), e); err != nil {
 			t.Fatal(err)

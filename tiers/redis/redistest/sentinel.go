@@ -1,0 +1,87 @@
+package redistest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Sentinel watches a master, which it calls "cache".
+type Sentinel struct {
+	Addr string
+
+	socket string
+}
+
+// StartSentinel runs a redis-server in Sentinel mode until the test ends, by way of a command if that is not nil, at an IP
+// address. It takes so many Sentinels to find the master down. more are further lines of its configuration.
+func StartSentinel(t testing.TB, by []string, ip string, master *Server, quorum int, more string) *Sentinel {
+	t.Helper()
+	dir, port := shortDir(t), FreePort(t)
+	s := &Sentinel{Addr: ip + ":" + port, socket: filepath.Join(dir, "s")}
+	file := filepath.Join(dir, "sentinel.conf")
+	if err := os.WriteFile(file, fmt.Appendf(nil, more+"port %s\nbind %s\nunixsocket %s\nsentinel monitor cache %s %s %d\n"+
+		"sentinel down-after-milliseconds cache 500\nsentinel failover-timeout cache 3000\n", port, ip, s.socket, master.IP, master.Peer, quorum), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := run(t, by, s.socket, []string{file, "--sentinel"})
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return s
+}
+
+// URL is what REDIS_URL would be.
+func (s *Sentinel) URL() string { return "redis://" + s.Addr + "?master_name=cache" }
+
+// Ask sends a command to the Sentinel.
+func (s *Sentinel) Ask(args ...any) *redis.Cmd {
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket, Protocol: 2})
+	defer c.Close()
+	return c.Do(context.Background(), args...)
+}
+
+// Knows waits until the Sentinel knows so many replicas, and other Sentinels.
+func (s *Sentinel) Knows(t testing.TB, replicas, sentinels int) {
+	t.Helper()
+	eventually(t, "the sentinel knows the others", func() bool {
+		r, err := s.Ask("sentinel", "replicas", "cache").Slice()
+		others, err2 := s.Ask("sentinel", "sentinels", "cache").Slice()
+		return err == nil && err2 == nil && len(r) == replicas && strings.Count(fmt.Sprint(r), "flags slave ") == replicas && len(others) == sentinels
+	})
+}
+
+// Leads waits until the Sentinel names a server as the master, and the server knows it.
+func (s *Sentinel) Leads(t testing.TB, master *Server) {
+	t.Helper()
+	eventually(t, "another server is the master", func() bool {
+		addr, err := s.Ask("sentinel", "get-master-addr-by-name", "cache").Slice()
+		return err == nil && len(addr) == 2 && addr[0] == master.IP && addr[1] == master.Peer && master.Do("role").([]any)[0] == "master"
+	})
+}
+
+// Pair is a master with a replica, and a Sentinel that watches them.
+type Pair struct {
+	*Sentinel
+	Master, Replica *Server // as they were at first
+}
+
+// StartPair runs them.
+func StartPair(t testing.TB) *Pair {
+	t.Helper()
+	return StartPairOf(t, Start, "")
+}
+
+// StartPairOf is StartPair with servers that are started by serve, and more lines of the Sentinel's configuration.
+func StartPairOf(t testing.TB, serve func(t testing.TB, args ...string) *Server, more string) *Pair {
+	t.Helper()
+	p := &Pair{Master: serve(t, "--repl-diskless-sync-delay", "0")}
+	p.Replica = serve(t, "--replicaof", p.Master.IP+" "+p.Master.Peer, "--repl-diskless-sync-delay", "0")
+	p.Sentinel = StartSentinel(t, nil, "127.0.0.1", p.Master, 1, more)
+	p.Knows(t, 1, 0)
+	eventually(t, "the replica has its data", p.Replica.linked)
+	return p
+}
