@@ -37,8 +37,8 @@ func (w *world) start() *car {
 	if w.strict {
 		cfg.Coherence = "strict"
 	}
-	c := &car{
-		w: w, log: New(cfg, unused{}, quiet), rate: 1 + 0.01*(2*w.Float64()-1),
+	c := &car{ // half of the clocks drift as much as they may
+		w: w, log: New(cfg, unused{}, quiet), rate: 1 + 0.01*max(-1, min(4*w.Float64()-2, 1)),
 		l1: map[tiers.Key]*tiers.Entry{}, flights: map[tiers.Key]*flight{}, need: map[tiers.Key]int{},
 	}
 	c.do(w.delay(), c.renew)

@@ -22,7 +22,7 @@ func (l *Log) Wait() time.Duration {
 	if l.journal == nil {
 		return 0
 	}
-	return l.lease + l.margin + 100*time.Millisecond
+	return l.term() + 100*time.Millisecond
 }
 
 // Purge purges what the selectors name, hard or softly, and waits until all sidecars have, or must have, taken that in;
@@ -144,13 +144,21 @@ type lastSeen struct {
 // forgotten is for how long a silent member in available mode is reported: it may be cut off, and serving.
 const forgotten = time.Minute
 
+// term is how long a sidecar's trust lasts at most, by the clock of another one.
+func (l *Log) term() time.Duration {
+	if !ruleMargin {
+		return l.lease
+	}
+	return l.lease + l.margin
+}
+
 // judge tells whether a purge that was acknowledged is confirmed at now, by what the journal says of the members.
 func (l *Log) judge(ack acknowledged, now tiers.Instant, gen uint64, members []Member, err error) (v judgement) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	term := l.lease + l.margin
+	term := l.term()
 	v.result.Position = ack.at
-	byTime := now.Sub(ack.when) >= term
+	byTime := now.Sub(ack.when) >= term || !ruleTime
 	if err == nil {
 		waiting := l.waiting(&v, now, gen, members, ack.at)
 		known := gen == ack.at.Gen && l.current.Load().gen == gen
@@ -170,7 +178,7 @@ func (l *Log) judge(ack acknowledged, now tiers.Instant, gen uint64, members []M
 
 // waiting lists the members that have not applied a position, and notes which of them count no more.
 func (l *Log) waiting(v *judgement, now tiers.Instant, gen uint64, members []Member, at tiers.Position) (names []string) {
-	limit := l.lease + l.margin
+	limit := l.term()
 	if !l.strict {
 		limit = max(limit, forgotten)
 	}

@@ -184,6 +184,9 @@ func (l *Log) renewed(sent tiers.Instant, at tiers.Position, now tiers.Instant) 
 	if len(l.pending) == maxPending {
 		l.pending = append(l.pending[:0], l.pending[1:]...)
 	}
+	if !ruleSent {
+		sent = now
+	}
 	l.pending = append(l.pending, renewed{sent.Add(l.lease), at.N})
 	l.settle()
 }

@@ -12,6 +12,9 @@ const (
 	ruleFloor      = true // what is not known is not trusted
 	ruleGeneration = true // positions of different generations do not compare
 	ruleMarks      = true // what this process purged counts before the log has it
+	ruleSent       = true // trust counts from when it was asked for, not from when it was given
+	ruleTime       = true // whoever has not said that it applied a purge is given the time to stop trusting
+	ruleMargin     = true // and somewhat more, since clocks drift
 )
 
 func stall(string) {}

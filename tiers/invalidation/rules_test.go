@@ -31,25 +31,18 @@ func TestRules(t *testing.T) {
 		}
 	}
 	defer func() { stalled = nil }()
-	strict := weather{strict: true, faults: true, index: 64, stalls: true}
-	check(t, 3000, strict)
-	for _, c := range []struct {
-		name string
-		rule *bool
-		in   weather
-	}{
-		{"the fence", &ruleFence, weather{strict: true, index: 64}},
-		{"the follower's check", &ruleFollower, weather{strict: true, index: 64}},
-		{"the lease's catching up", &ruleCatchUp, weather{strict: true, faults: true, index: 64}},
-		{"the order of the check", &ruleOrder, strict},
-		{"the floor", &ruleFloor, weather{strict: true, faults: true, index: 2}},
-		{"the generation", &ruleGeneration, weather{strict: true, faults: true, index: 64}},
-		{"the marks", &ruleMarks, weather{strict: true, faults: true, index: 64}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			*c.rule = false
-			defer func() { *c.rule = true }()
-			broken, total := schedules(100_000, 1, c.in)
+	stops := weather{strict: true, faults: true, index: 64, stalls: true}
+	check(t, 3000, stops)
+	fine, faults := weather{strict: true, index: 64}, weather{strict: true, faults: true, index: 64}
+	needed := map[string]weather{
+		"fence": fine, "follower": fine, "catch-up": faults, "order": stops, "floor": {strict: true, faults: true, index: 2},
+		"generation": faults, "marks": faults, "sent": faults, "time": faults, "margin": {strict: true, faults: true, cuts: true, index: 64},
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			*rule = false
+			defer func() { *rule = true }()
+			broken, total := schedules(100_000, 1, needed[name])
 			if len(broken) == 0 {
 				t.Fatalf("nothing breaks without it, in %d purges", total.purges)
 			}

@@ -25,6 +25,7 @@ const (
 type weather struct {
 	strict bool
 	faults bool // stops, deaths, cut links, and a Redis that loses data
+	cuts   bool // of these, cut links only
 	index  int  // INVALIDATION_INDEX
 	stalls bool // sidecars stop between two reads of one check; with the build tag "rules"
 }
@@ -175,7 +176,11 @@ func (w *world) fault() {
 	i := w.IntN(sidecars)
 	c := w.cars[i]
 	long := time.Duration(w.Int64N(int64(2 * lease)))
-	switch w.IntN(9) {
+	what := w.IntN(9)
+	if w.cuts {
+		what = 2
+	}
+	switch what {
 	case 0, 1:
 		c.stopped = max(c.stopped, w.now+long)
 	case 2, 3:
