@@ -50,8 +50,8 @@ race: ## Run the unit tests under the race detector
 	CGO_ENABLED=1 go test -race -timeout 10m $(unit_packages)
 
 .PHONY: rules
-rules: ## Show that each rule of the invalidation log is needed: without it, a test fails
-	go test -count=1 -timeout 5m -tags rules -run TestRules ./tiers/invalidation
+rules: ## Show that each rule of the invalidation log is needed: without it, the model and races find old responses
+	go test -v -count=1 -timeout 10m -tags rules -run TestRules ./tiers/invalidation ./e2e
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests: real binaries, redis-server, nginx
@@ -63,6 +63,7 @@ figures: ## Measure what the README says of stampedes and purges, on a machine w
 .PHONY: races
 races: ## Race 10,000 purges against fetches, twice: once with sidecars stopped, killed and cut off (RACES=n)
 	RACES=$(or $(RACES),10000) CGO_ENABLED=1 go test -v -count=1 -timeout 90m -run 'TestPurgeRaces' ./e2e/
+	RACES=$(or $(RACES),10000) go test -v -count=1 -timeout 30m -tags rules -run TestRules ./e2e/
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=regexp)

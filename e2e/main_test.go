@@ -17,6 +17,9 @@ const patience = 20 * time.Second
 // binary is the program under test, built with the race detector, except for figures.
 var binary string
 
+// buildFlags are how it is built otherwise, for tests with a build tag.
+var buildFlags []string
+
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
@@ -28,7 +31,10 @@ func buildAndRun(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "nearside")
 	build := exec.Command("go", "build", "-ldflags", "-X main.version=1.2.3-e2e", "-o", binary)
-	if !figures {
+	switch {
+	case buildFlags != nil:
+		build.Args = append(build.Args, buildFlags...)
+	case !figures:
 		build.Args = append(build.Args, "-race")
 	}
 	build.Args = append(build.Args, "..")

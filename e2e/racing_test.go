@@ -174,12 +174,15 @@ type changer struct {
 	before, then [4]*asker
 }
 
-// change writes the resource and purges it through a sidecar, and when that is confirmed asks all of them. Half of the
-// time it is fetched from everywhere just then, else it is in the stores.
+// change changes the resource and purges it through a sidecar, and when that is confirmed asks all of them. Half of the
+// time it is fetched from everywhere just then, else it is in the stores; the same goes for writes before that.
 func (c *changer) change() {
 	g, n := c.g, rand.IntN(len(c.g.cars))
 	var others sync.WaitGroup
 	defer others.Wait()
+	if rand.IntN(6) == 0 {
+		c.then[n].write(c.i)
+	}
 	if rand.IntN(2) == 0 {
 		c.purge(rand.IntN(len(g.cars)), "0s")
 		for _, a := range c.before {
@@ -190,7 +193,7 @@ func (c *changer) change() {
 		}
 		time.Sleep(rand.N(8 * time.Millisecond))
 	}
-	if rand.IntN(4) == 0 {
+	if rand.IntN(6) == 0 {
 		c.then[n].write(c.i)
 	}
 	version := g.resources[c.i].version.Add(1)
@@ -262,7 +265,7 @@ func (g *racing) judge(least int64) {
 	if first := g.first.Load(); first != nil {
 		g.t.Errorf("%d old responses to requests sent later; the first: %s", g.old.Load(), *first)
 	}
-	if g.confirmed.Load() < least || g.hits.Load() < g.requests.Load()/20 {
+	if g.confirmed.Load() < least || g.hits.Load() < g.requests.Load()/100 {
 		g.t.Error("that proves little")
 	}
 }

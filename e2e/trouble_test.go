@@ -42,12 +42,13 @@ func deaf(_ *racing, c *racer, long time.Duration) {
 }
 
 // emptied has Redis lose all it has, or a part of the log.
-func emptied(g *racing, _ *racer, _ time.Duration) {
+func emptied(g *racing, _ *racer, long time.Duration) {
 	if n := rand.IntN(len(logKeys) + 1); n < len(logKeys) {
 		g.redis.client.Del(context.Background(), logKeys[n])
-		return
+	} else {
+		g.redis.client.FlushAll(context.Background())
 	}
-	g.redis.client.FlushAll(context.Background())
+	time.Sleep(long)
 }
 
 // troubled gives one sidecar after the other some trouble, each for up to two leases.
