@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"unsafe"
@@ -64,15 +62,12 @@ type exchange struct {
 	stored    bool         // the response was handed to the fills
 	detail    fmt.Stringer // why, where the decision does not say; nil = nothing to add
 
-	out    tiers.Header // the response's header block
-	block  bytes.Reader
-	reader *bufio.Reader // reads block, for fasthttp
-	shard  *statsShard
+	out   tiers.Header // the response's header block, while it is written
+	draft *draft       // where out is written; nil before and after
+	shard *statsShard
 }
 
-func newExchange(shard *statsShard) *exchange {
-	return &exchange{reader: bufio.NewReaderSize(nil, 4096), shard: shard}
-}
+func newExchange(shard *statsShard) *exchange { return &exchange{shard: shard} }
 
 // begin makes the exchange for ctx.
 func (h *Handler) begin(ctx *fasthttp.RequestCtx) *exchange {
@@ -84,15 +79,12 @@ func (h *Handler) begin(ctx *fasthttp.RequestCtx) *exchange {
 
 // release gives the exchange back, without what it referred to.
 func (x *exchange) release() {
-	x.block.Reset(nil)
-	x.reader.Reset(nil)
 	h := x.h
 	if x.room > 0 {
 		h.budget.give(x.room)
 	}
 	*x = exchange{
-		body: x.keptBody(), keyBuf: x.keyBuf[:0], searchBuf: x.searchBuf[:0], flightBuf: x.flightBuf[:0], varied: x.varied[:0], out: x.out[:0],
-		reader: x.reader, shard: x.shard,
+		body: x.keptBody(), keyBuf: x.keyBuf[:0], searchBuf: x.searchBuf[:0], flightBuf: x.flightBuf[:0], varied: x.varied[:0], shard: x.shard,
 	}
 	h.exchanges.Put(x)
 }

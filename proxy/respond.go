@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -214,9 +215,22 @@ func (x *exchange) refuse(why *refusal) {
 	}
 }
 
+// draft is what a header block is written in, and read from by fasthttp. It is not the exchange's for longer than that: of
+// a thousand that wait for one response, those that are being answered share the few that are warm.
+type draft struct {
+	out    tiers.Header
+	block  bytes.Reader
+	reader *bufio.Reader // reads block
+}
+
+var drafts = sync.Pool{New: func() any { return &draft{reader: bufio.NewReaderSize(nil, 4096)} }}
+
 func (x *exchange) beginResponse(status int) {
+	if x.draft == nil {
+		x.draft = drafts.Get().(*draft)
+	}
 	x.status = status
-	x.out = append(x.out[:0], "HTTP/1.1 "...)
+	x.out = append(x.draft.out[:0], "HTTP/1.1 "...)
 	x.out = strconv.AppendInt(x.out, int64(status), 10)
 	x.out = append(x.out, ' ')
 	x.out = append(x.out, fasthttp.StatusMessage(status)...)
@@ -245,16 +259,19 @@ func (x *exchange) appendLength(n int64) {
 // endResponse ends the block and hands it to fasthttp.
 func (x *exchange) endResponse() {
 	x.endBlock()
-	x.block.Reset(x.out)
-	if len(x.out) > x.reader.Size() {
-		x.reader = bufio.NewReaderSize(nil, 2*len(x.out))
+	d := x.draft
+	d.block.Reset(x.out)
+	if len(x.out) > d.reader.Size() {
+		d.reader = bufio.NewReaderSize(nil, 2*len(x.out))
 	}
-	x.reader.Reset(&x.block)
+	d.reader.Reset(&d.block)
 	head := &x.ctx.Response.Header
 	head.DisableNormalizing()
-	if err := head.Read(x.reader); err != nil && err != io.EOF {
+	if err := head.Read(d.reader); err != nil && err != io.EOF {
 		panic("response header that cannot be sent: " + err.Error())
 	}
+	d.out, x.out, x.draft = x.out, nil, nil
+	drafts.Put(d)
 	if x.h.draining.Load() {
 		head.SetConnectionClose()
 	}
