@@ -46,7 +46,7 @@ type config struct {
 
 	Invalidation invalidation.Config `doc:"Purging: the invalidation log"`
 
-	Pool   pool.Config  `envPrefix:"POOL_" doc:"Worker pools: one for fills, one for refreshes"`
+	Pool   pool.Config  `envPrefix:"POOL_" doc:"Worker pools: for fills of L1, fills of L2, and refreshes, alike"`
 	Admin  admin.Config `doc:"Admin"`
 	Memory heap.Config  `doc:"Memory"`
 	Log    logging      `doc:"Log"`
@@ -209,8 +209,9 @@ type sidecar struct {
 	l2        *redis.Tier    // nil without REDIS_URL
 	journal   *redis.Journal // nil without REDIS_URL, and in the demo
 	purged    *invalidation.Log
-	fills     *pool.Pool
 	refreshes *pool.Pool
+	fills     *pool.Pool // of L1
+	farFills  *pool.Pool // of L2
 	handler   *proxy.Handler
 	server    *proxy.Server
 	admin     *admin.Server
@@ -251,19 +252,19 @@ func build(cfg *config) (*sidecar, error) {
 		cfg.Policy.CredentialSecret = cfg.L2.Secret
 	}
 	s.memory = heap.Manage(cfg.Memory, cfg.L1.MaxBytes)
-	s.fills, s.refreshes = s.pool("fill"), s.pool("refresh")
+	s.refreshes, s.fills, s.farFills = s.pool("refresh"), s.pool("fill"), s.pool("fill-l2")
 	var fleet proxy.Fleet
 	if cfg.Proxy.CoalesceFleet {
 		fleet = s.l2
 	}
 	s.handler = proxy.New(proxy.Parts{
 		Config: cfg.Proxy, Policy: cfg.Policy, Routes: rules, Stack: stack, Fleet: fleet, Origin: origin, Upstream: cfg.Upstream,
-		Fills: s.fills, Refreshes: s.refreshes, Log: s.log, Invalidation: s.purged, LogTimeout: cfg.L2.Timeout,
+		Fills: s.fills, FarFills: s.farFills, Refreshes: s.refreshes, Log: s.log, Invalidation: s.purged, LogTimeout: cfg.L2.Timeout,
 	})
 	s.server = proxy.NewServer(s.handler)
 	s.admin = admin.New(cfg.Admin, admin.Metrics(admin.Sources{
 		Version: version, Handler: s.handler, L1: l1, L1Bytes: cfg.L1.MaxBytes, L2: s.l2, Origin: origin,
-		Pools: []*pool.Pool{s.fills, s.refreshes},
+		Pools: []*pool.Pool{s.fills, s.farFills, s.refreshes},
 	}), s.handler, s.log)
 	return s, nil
 }
@@ -296,7 +297,7 @@ func (s *sidecar) join() {
 
 const joinTimeout = 500 * time.Millisecond
 
-// pool makes one of the two uses of the worker pool.
+// pool makes one of the three uses of the worker pool.
 func (s *sidecar) pool(name string) *pool.Pool {
 	cfg := s.cfg.Pool
 	cfg.Name = name
@@ -321,8 +322,9 @@ func (s *sidecar) start() (err error) {
 			return err
 		}
 	}
-	s.fills.Start(context.Background())
-	s.refreshes.Start(context.Background())
+	for _, p := range []*pool.Pool{s.farFills, s.fills, s.refreshes} {
+		p.Start(context.Background())
+	}
 	s.admin.Ready(true)
 	if cfg := &s.cfg.Policy; cfg.Authorization == policy.AuthorizationRFC {
 		s.log.Info("responses to requests with Authorization are stored only with public, s-maxage or must-revalidate; if all of your app's requests carry a token, see AUTHORIZATION=per-credential")
@@ -374,8 +376,9 @@ func (s *sidecar) shutdown() {
 	if err := s.server.Shutdown(ctx, s.cfg.Proxy.ShutdownDelay); err != nil {
 		s.log.Warn("requests were still in progress when SHUTDOWN_TIMEOUT ended", "error", err)
 	}
-	if err := errors.Join(s.refreshes.Stop(ctx), s.fills.Stop(ctx)); err != nil {
-		s.log.Warn("jobs were dropped when SHUTDOWN_TIMEOUT ended", "refreshes", s.refreshes.Stats().Dropped, "fills", s.fills.Stats().Dropped)
+	if err := errors.Join(s.refreshes.Stop(ctx), s.fills.Stop(ctx), s.farFills.Stop(ctx)); err != nil {
+		s.log.Warn("jobs were dropped when SHUTDOWN_TIMEOUT ended", "refreshes", s.refreshes.Stats().Dropped,
+			"fills", s.fills.Stats().Dropped+s.farFills.Stats().Dropped)
 	}
 	s.purged.Close(ctx) // not before the last answer: until then this process counts
 	if s.journal != nil {

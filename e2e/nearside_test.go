@@ -227,7 +227,7 @@ func (s *sidecar) settled() {
 	eventually(s.t, "pools at rest", func() bool {
 		m := s.metrics()
 		var open float64
-		for _, pool := range []string{"refresh", "fill"} {
+		for _, pool := range []string{"refresh", "fill", "fill-l2"} {
 			jobs := func(result string) float64 {
 				return m[fmt.Sprintf("nearside_pool_jobs_total{pool=%q,result=%q}", pool, result)]
 			}
@@ -238,10 +238,15 @@ func (s *sidecar) settled() {
 }
 
 // rss is the resident memory of the process, in bytes; 0 when it has none any more.
-func (s *sidecar) rss() int64 {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid)) // gone: no VmRSS
+func (s *sidecar) rss() int64 { return s.status("VmRSS:") }
+
+// peak is the most that it ever was.
+func (s *sidecar) peak() int64 { return s.status("VmHWM:") }
+
+func (s *sidecar) status(name string) int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid)) // gone: without it
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			kib, _ := strconv.ParseInt(strings.Fields(value)[0], 10, 64) // the kernel writes numbers
 			return kib << 10
 		}

@@ -35,12 +35,12 @@ func all(t *testing.T, s *sidecar, o *origin, n int, meanwhile func()) []*respon
 	return answers
 }
 
-// With one worker that hangs in Redis and room for one more job, all other fills are dropped and counted, and no
-// client notices.
+// Without L1, with one worker that hangs in Redis and room for one more job, all other fills are dropped and counted, and
+// no client notices.
 func TestQueueFull(t *testing.T) {
 	t.Parallel()
 	o, r := newOrigin(t), newRedis(t)
-	s := nearside(t, o.env(), r.env(), "POOL_WORKERS=1", "POOL_QUEUE=1", "L2_TIMEOUT=15s")
+	s := nearside(t, o.env(), r.env(), "L1_MAX_BYTES=0", "POOL_WORKERS=1", "POOL_QUEUE=1", "L2_TIMEOUT=15s")
 	const n = 40
 	answers := all(t, s, o, n, r.freeze)
 	stored := 0
@@ -57,14 +57,52 @@ func TestQueueFull(t *testing.T) {
 		t.Errorf("%d fills found room, with one worker and a queue of one", stored)
 	}
 	equal(t, "fills dropped", s.fills("dropped"), n-stored)
-	equal(t, "jobs rejected", s.metric(`pool_jobs_total{pool="fill",result="rejected"}`), n-stored)
-	equal(t, "jobs that may wait", s.metric(`pool_queue_capacity{pool="fill"}`), 1)
+	equal(t, "jobs rejected", s.metric(`pool_jobs_total{pool="fill-l2",result="rejected"}`), n-stored)
+	equal(t, "jobs that may wait", s.metric(`pool_queue_capacity{pool="fill-l2"}`), 1)
 	r.thaw()
 	s.settled()
 	equal(t, "fills stored and failed", s.fills("stored")+s.fills("failed"), stored)
 	equal(t, "fills without room", s.fills("no-room"), 0)
 	equal(t, "bodies waiting", s.metric("queued_bytes"), 0)
-	equal(t, "responses in L1", s.metric("l1_entries"), stored)
+	equal(t, "keys in Redis", r.keys(), stored)
+}
+
+// While Redis hangs and its queue is full, L1 gets all that is fetched, and what L2 does not get is counted: by jobs, and by
+// bytes, of which what waits for Redis takes half.
+func TestQueueOfRedis(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, env   string
+		n           int
+		least, most int // so many may wait for Redis
+	}{
+		{"jobs", "POOL_QUEUE=64", 200, 64, 66},
+		{"bytes", "POOL_QUEUE_BYTES=1500B", 6, 3, 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o, r := newOrigin(t), newRedis(t)
+			s := nearside(t, o.env(), r.env(), "POOL_WORKERS=2", "L2_TIMEOUT=15s", row.env)
+			in := 0
+			for _, a := range all(t, s, o, row.n, r.freeze) {
+				if a != nil && a.cache() == "fwd=uri-miss; fwd-status=200; stored" {
+					in++
+				}
+			}
+			equal(t, "fills dropped", s.fills("dropped"), row.n-in)
+			eventually(t, "L1 has the others while Redis hangs", func() bool { return s.metric("l1_entries") == in })
+			eventually(t, "L1 is done with them", func() bool { return s.metric(`pool_running{pool="fill"}`) == 0 })
+			wait := in - s.fills("l1-only")
+			if wait < row.least || wait > row.most {
+				t.Errorf("%d fills of %d wait for Redis", wait, in)
+			}
+			r.thaw()
+			s.settled()
+			equal(t, "fills stored and failed", s.fills("stored")+s.fills("failed"), wait)
+			equal(t, "keys in Redis", r.keys(), wait)
+			equal(t, "bodies waiting", s.metric("queued_bytes"), 0)
+		})
+	}
 }
 
 // Bodies that find no room in POOL_QUEUE_BYTES are served and not stored, and each is counted once: by its length

@@ -135,7 +135,7 @@ func TestShutdownDrainsFills(t *testing.T) {
 	s := nearside(t, o.env(), r.env(), "POOL_WORKERS=1", "L2_TIMEOUT=15s", "SHUTDOWN_TIMEOUT=15s")
 	const objects = 100
 	all(t, s, o, objects, r.freeze)
-	waiting := s.metric(`pool_queued{pool="fill"}`)
+	waiting := s.metric(`pool_queued{pool="fill-l2"}`)
 	if waiting < objects-2 {
 		t.Errorf("%d fills wait", waiting)
 	}

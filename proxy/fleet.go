@@ -70,20 +70,20 @@ func (h *Handler) enlist(x *exchange) {
 	}
 }
 
-// yield ends the flight's claim, if there is one, in a worker of the fills: nobody waits for it. When they do not take it,
-// it expires.
+// yield ends the flight's claim, if there is one, in a worker of the fills of L2: nobody waits for it. When they do not take
+// it, it expires.
 func (h *Handler) yield(f *flight, outcome tiers.Claim) {
 	if f == nil {
 		return
 	}
 	if c := f.claim.Swap(nil); c != nil {
-		_ = h.Fills.Submit(pool.JobFunc(func(ctx context.Context) error { //nolint:errcheck // it expires
+		_ = h.FarFills.Submit(pool.JobFunc(func(ctx context.Context) error { //nolint:errcheck // it expires
 			return h.Fleet.Yield(ctx, f.key, c.token, outcome)
 		}))
 	}
 }
 
-// yieldNow is yield for a worker of the fills.
+// yieldNow is yield for a worker of these.
 func (h *Handler) yieldNow(ctx context.Context, f *flight, outcome tiers.Claim) {
 	if f == nil {
 		return

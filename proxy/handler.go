@@ -33,7 +33,8 @@ type Parts struct {
 	Fleet     Fleet // nil = each sidecar fetches by itself
 	Origin    *upstream.Origin
 	Upstream  upstream.Config
-	Fills     *pool.Pool // writes what was fetched to both tiers
+	Fills     *pool.Pool // writes what was fetched to L1, and hands it on to
+	FarFills  *pool.Pool // which writes it to L2
 	Refreshes *pool.Pool // fetches what is served stale
 	Log       *slog.Logger
 
@@ -54,6 +55,7 @@ type Handler struct {
 	seed         uint64 // of the draws for early refreshes: other sidecars draw otherwise
 
 	budget    budget
+	farBytes  atomic.Int64 // of the budget, what waits for L2
 	flights   *flights
 	unshared  unshared
 	inFlight  inFlight

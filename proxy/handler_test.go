@@ -26,6 +26,7 @@ func newTestServer(tb testing.TB, change func(*Parts)) (*Server, *memory.Tier) {
 		Stack:     &tiers.Stack{Near: l1},
 		Upstream:  upstream.Config{Timeout: time.Second, ConnectTimeout: time.Second, MaxConns: 8},
 		Fills:     pool.New(pool.Config{Name: "fill"}),
+		FarFills:  pool.New(pool.Config{Name: "fill-l2"}),
 		Refreshes: pool.New(pool.Config{Name: "refresh"}),
 		Log:       slog.New(slog.DiscardHandler),
 	}

@@ -50,6 +50,7 @@ type Stats struct {
 
 	FillsStored, FillsFailed uint64 // fills written to both tiers, and those that a tier refused
 	FillsDropped             uint64 // fills that no queue took, or that were not run before the end
+	FillsNearOnly            uint64 // fills that L1 has, but that L2's queue did not take, or that were not run before the end
 	FillsNoRoom              uint64 // responses not kept because POOL_QUEUE_BYTES was used up
 	FillsPurged              uint64 // responses not kept because they were purged while they came
 	FillsUntrusted           uint64 // responses not kept for want of contact with the invalidation log
@@ -79,7 +80,8 @@ type counters struct {
 	followersReleased, followersTimedOut, flightsBarred atomic.Uint64
 	fleetLed, fleetShared, fleetTimedOut, fleetAlone    atomic.Uint64
 	panics, invalidations, invalidationsQueued          atomic.Uint64
-	fillsPurged, fillsUntrusted, followersLate          atomic.Uint64
+	fillsPurged, fillsUntrusted, fillsNearOnly          atomic.Uint64
+	followersLate                                       atomic.Uint64
 }
 
 // statsShard holds one part of the requests' counters. Exchanges are pooled per core, and each keeps its
@@ -118,7 +120,7 @@ func (h *Handler) Stats() Stats {
 	s := Stats{
 		Requests:    map[Outcome]map[tiers.Source]Durations{},
 		FillsStored: c.fillsStored.Load(), FillsFailed: c.fillsFailed.Load(),
-		FillsDropped: c.fillsDropped.Load(), FillsNoRoom: c.fillsNoRoom.Load(),
+		FillsDropped: c.fillsDropped.Load(), FillsNearOnly: c.fillsNearOnly.Load(), FillsNoRoom: c.fillsNoRoom.Load(),
 		RefreshesDone: c.refreshesDone.Load(), RefreshesFailed: c.refreshesFailed.Load(), RefreshesDropped: c.refreshesDropped.Load(),
 		QueuedBytes: h.budget.used.Load(), QueuedLimit: h.budget.limit,
 		Flights: h.flights.under.Load(), Followers: c.followers.Load(), FollowersReleased: c.followersReleased.Load(),
