@@ -79,8 +79,8 @@ func (g *racing) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	version := g.resources[i].version.Load()
 	long := rand.N(30 * time.Millisecond)
-	if rand.IntN(4) == 0 { // longer than a purge takes
-		long *= 6
+	if rand.IntN(6) == 0 { // longer than a purge takes
+		long *= 15
 	}
 	time.Sleep(long)
 	w.Header().Set("Cache-Control", "max-age=600")

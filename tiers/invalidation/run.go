@@ -123,6 +123,7 @@ func (l *Log) renew(ctx context.Context) error {
 // tailLoop follows the log.
 func (l *Log) tailLoop(ctx context.Context) {
 	pause := l.patience() / 20
+	var last tiers.Instant // when there was something
 	for wait := pause; ctx.Err() == nil; {
 		l.mu.Lock()
 		adopted := l.adopted
@@ -134,11 +135,13 @@ func (l *Log) tailLoop(ctx context.Context) {
 			}
 			continue
 		}
-		hurry, err := l.tail(ctx)
+		n, ask, err := l.tail(ctx)
 		if err == nil {
 			wait = pause
-			if !hurry {
-				l.gather(ctx)
+			if n > 0 {
+				now := tiers.Now()
+				l.gather(ctx, n, ask, now.Sub(last))
+				last = now
 			}
 			continue
 		}
@@ -156,17 +159,27 @@ func (l *Log) tailLoop(ctx context.Context) {
 
 var errOther = errors.New("invalidation: records of another generation")
 
-// gather lets some records come together that nobody waits for, so that a thousand purges a second do not take as many
-// round trips of each sidecar.
-func (l *Log) gather(ctx context.Context) {
+// gather lets some records come together after a batch of n, so that a thousand purges a second do not take as many round
+// trips of each sidecar. Who waits for a purge is kept waiting only when there are many: since is how long ago the batch
+// before was.
+func (l *Log) gather(ctx context.Context, n int, ask bool, since time.Duration) {
+	long := 10 * time.Millisecond
+	switch {
+	case ask && since > 10*time.Millisecond:
+		return
+	case ask && n == 1:
+		long = 2 * time.Millisecond
+	case ask:
+		long = 5 * time.Millisecond
+	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(5 * time.Millisecond):
+	case <-time.After(long):
 	}
 }
 
-// tail reads once. hurry tells that more should be read at once.
-func (l *Log) tail(ctx context.Context) (hurry bool, err error) {
+// tail reads once. It returns how many records there were, and whether somebody waits for one.
+func (l *Log) tail(ctx context.Context) (n int, ask bool, err error) {
 	g := l.current.Load()
 	after, head := g.applied.Load(), g.head.Load()
 	block := l.patience()
@@ -176,19 +189,19 @@ func (l *Log) tail(ctx context.Context) (hurry bool, err error) {
 	batch, err := l.journal.Read(ctx, after, block)
 	switch {
 	case err != nil:
-		return false, err
+		return 0, false, err
 	case len(batch) == 0:
 		l.missing(g.gen, head)
-		return true, nil
+		return 0, false, nil
 	}
 	ask, ok := l.deliver(batch)
 	if ask {
 		l.renewSoon()
 	}
 	if !ok {
-		return false, errOther
+		return len(batch), ask, errOther
 	}
-	return ask, nil
+	return len(batch), ask, nil
 }
 
 // recallBatch is how many records are read at a time of those before the generation became known here.
