@@ -29,18 +29,16 @@ func TestPurgeStormFigures(t *testing.T) {
 	pin(t, s.cmd.Process.Pid, "0")
 	h := newHitter(t, s)
 	for _, wait := range []string{"0s", "10ms"} {
-		var with, without spell
+		var with, without, idle spell
 		for range full(6, 1) {
 			h.during(&without, full(5*time.Second, 200*time.Millisecond))
 			end := storm(t, other, wait)
 			h.during(&with, full(5*time.Second, time.Second))
+			idle.add(s, full(3*time.Second, 10*time.Millisecond), func() {})
 			with.purges += end()
 		}
-		more := with.cpu.Seconds() - without.cost()*float64(with.hits)/1e6
-		t.Logf("purges that wait %s: %v; %v: processor time of a hit %+.1f %%, hits %+.1f %%; %.1f %% of a core more", wait, &without, &with,
-			100*(with.cost()/without.cost()-1), 100*(with.rate()/without.rate()-1), 100*more/with.long.Seconds())
-		if figures && with.cost() > 1.1*without.cost() {
-			t.Error("a hit costs over 10 % more")
+		if figures {
+			compare(t, wait, &without, &with, &idle)
 		}
 	}
 	if figures { // the short index has forgotten some
@@ -58,6 +56,19 @@ func TestPurgeStormFigures(t *testing.T) {
 	}
 	if n := s.metric("invalidation_index_selectors"); n > full(262144, 200) {
 		t.Errorf("%d selectors in the index", n)
+	}
+}
+
+// compare reports what purges cost hits, by what the sidecar used without purges, with them, and for purges alone.
+func compare(t *testing.T, wait string, without, with, idle *spell) {
+	t.Helper()
+	fixed := idle.cpu.Seconds() / idle.long.Seconds()
+	each := (with.cpu.Seconds() - fixed*with.long.Seconds()) / float64(with.hits)
+	fall := 1 - (1-fixed)*without.cost()/each
+	t.Logf("purges that wait %s: without, %v; with %d, %v; these take %.1f %% of a core, and a hit then %.2f µs: with a core of its own, the sidecar answers %.1f %% less",
+		wait, without, with.purges, with, 100*fixed, each*1e6, 100*fall)
+	if fall > 0.1 {
+		t.Error("want 10 % at most")
 	}
 }
 
@@ -159,34 +170,40 @@ type spell struct {
 	long, cpu    time.Duration
 }
 
-func (p *spell) rate() float64 { return float64(p.hits) / p.long.Seconds() }
+// add measures something that s does, or has to suffer, for a while.
+func (p *spell) add(s *sidecar, long time.Duration, do func()) {
+	cpu, begun := processorTime(s.cmd.Process.Pid), time.Now()
+	do()
+	time.Sleep(time.Until(begun.Add(long)))
+	p.cpu += processorTime(s.cmd.Process.Pid) - cpu
+	p.long += time.Since(begun)
+}
 
-// cost is the processor time of the sidecar for each hit, in microseconds.
-func (p *spell) cost() float64 { return float64(p.cpu.Microseconds()) / float64(p.hits) }
+// cost is the processor time of the sidecar for each hit, in seconds.
+func (p *spell) cost() float64 { return p.cpu.Seconds() / float64(p.hits) }
 
 func (p *spell) String() string {
-	return fmt.Sprintf("%.0f purges/s, %.0f hits/s of %.2f µs each, %.0f %% of a core", float64(p.purges)/p.long.Seconds(), p.rate(), p.cost(),
-		100*p.cpu.Seconds()/p.long.Seconds())
+	return fmt.Sprintf("%.0f hits/s in %.0f %% of a core, %.2f µs each", float64(p.hits)/p.long.Seconds(), 100*p.cpu.Seconds()/p.long.Seconds(), 1e6*p.cost())
 }
 
 // during has all clients ask for a while, and adds what that came to.
 func (h *hitter) during(p *spell, long time.Duration) {
-	before, cpu, begun := h.hits.Load(), processorTime(h.s.cmd.Process.Pid), time.Now()
-	var all sync.WaitGroup
-	for i, c := range h.clients {
-		all.Go(func() {
-			for ; time.Since(begun) < long; i++ {
-				if err := h.burst(c, h.bursts[i%len(h.bursts)]); err != nil {
-					h.t.Error(err)
-					return
+	before, begun := h.hits.Load(), time.Now()
+	p.add(h.s, long, func() {
+		var all sync.WaitGroup
+		for i, c := range h.clients {
+			all.Go(func() {
+				for ; time.Since(begun) < long; i++ {
+					if err := h.burst(c, h.bursts[i%len(h.bursts)]); err != nil {
+						h.t.Error(err)
+						return
+					}
 				}
-			}
-		})
-	}
-	all.Wait()
+			})
+		}
+		all.Wait()
+	})
 	p.hits += int(h.hits.Load() - before)
-	p.cpu += processorTime(h.s.cmd.Process.Pid) - cpu
-	p.long += time.Since(begun)
 }
 
 // burst sends some requests, and reads as many answers.

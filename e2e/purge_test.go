@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -412,5 +414,30 @@ func TestTagHeaders(t *testing.T) {
 	code, _, stderr := run(t, []string{"-check"}, o.env(), "TAG_HEADERS=xkey,X-Tag")
 	if code != 2 || !strings.Contains(stderr, "TAG_HEADERS") || !strings.Contains(stderr, "X-Tag") {
 		t.Errorf("TAG_HEADERS with an unknown field: exit %d, %s", code, stderr)
+	}
+}
+
+// However many purges wait for a sidecar that says nothing, Redis is asked about it at a rate of its own.
+func TestPurgesWaitTogether(t *testing.T) {
+	t.Parallel()
+	o, r := newOrigin(t), newRedis(t)
+	a, b := pair(t, o, r)
+	b.signal(syscall.SIGSTOP)
+	defer b.signal(syscall.SIGCONT)
+	var all sync.WaitGroup
+	begun, before := time.Now(), r.calls("evalsha")
+	for i := range 200 {
+		all.Go(func() {
+			body := fmt.Sprintf(`{"type":"tag","selectors":["t%d"],"wait":"2s"}`, i)
+			if _, answer, err := tellAt(a.admin, "POST", "/purge", body, isJSON); err != nil || answer.Confirmed || len(answer.Unconfirmed) != 1 {
+				t.Errorf("%v %+v", err, answer)
+			}
+		})
+	}
+	all.Wait()
+	n := r.calls("evalsha") - before
+	t.Logf("Redis was asked %d times in %v", n, time.Since(begun))
+	if n > 1500 { // by themselves, they would ask 40,000 times
+		t.Errorf("Redis was asked %d times", n)
 	}
 }

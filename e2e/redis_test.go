@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -98,6 +100,19 @@ func (r *redisServer) keys() int {
 		r.t.Fatal(err)
 	}
 	return int(n - r.client.Exists(ctx, logKeys...).Val())
+}
+
+// calls returns how often a command was called.
+func (r *redisServer) calls(command string) int {
+	r.t.Helper()
+	info, err := r.client.Info(context.Background(), "commandstats").Result()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, info, _ = strings.Cut(info, "cmdstat_"+command+":calls=")
+	n, _, _ := strings.Cut(info, ",")
+	calls, _ := strconv.Atoi(n) // not called yet
+	return calls
 }
 
 // logKeys are the two keys of the invalidation log.

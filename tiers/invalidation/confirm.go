@@ -103,12 +103,9 @@ func (l *Log) confirm(ctx context.Context, by time.Time, ack acknowledged) (r Re
 	r.Position = ack.at
 	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	soon := time.Now().Add(50 * time.Millisecond) // by then all that are well have said so
-	for wait := 250 * time.Microsecond; ctx.Err() == nil; wait = min(2*wait, time.Millisecond) {
-		if time.Now().After(soon) {
-			wait = 10 * time.Millisecond
-		}
-		gen, members, err := l.journal.Members(ctx)
+	late := time.Now().Add(50 * time.Millisecond) // by then all that are well have said so
+	for ctx.Err() == nil {
+		gen, members, err := l.members(ctx, time.Now().Before(late))
 		v := l.judge(ack, tiers.Now(), gen, members, err)
 		if err == nil || v.done {
 			r = v.result
@@ -118,10 +115,6 @@ func (l *Log) confirm(ctx context.Context, by time.Time, ack acknowledged) (r Re
 		}
 		if v.done || v.again {
 			return r, v.again
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
 		}
 	}
 	return r, false

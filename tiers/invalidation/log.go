@@ -64,6 +64,7 @@ type Log struct {
 	counter uint64 // of renewals
 	silent  map[string]lastSeen
 
+	census  census
 	kick    chan struct{} // renew now
 	adopted chan struct{} // closed and replaced with each generation
 	stop    context.CancelFunc
