@@ -15,11 +15,11 @@ const dialTimeout = time.Second
 // socketTimeout bounds what has no deadline of its own, such as asking a cluster for its nodes. The client
 // library counts it by a clock that is up to 50 ms behind, so for all else the context's deadline, which is
 // exact, must come first.
-func socketTimeout(timeout time.Duration) time.Duration { return time.Second + 2*timeout }
+func socketTimeout(longest time.Duration) time.Duration { return longest + 100*time.Millisecond }
 
 // newClients makes the client library's clients for cfg, which is valid: one, and perhaps another one for reads
-// from replicas. They open no connection yet.
-func newClients(cfg *Config) (client, replicas goredis.UniversalClient, err error) {
+// from replicas. longest is what an operation may take. They open no connection yet.
+func newClients(cfg *Config, longest time.Duration) (client, replicas goredis.UniversalClient, err error) {
 	e, err := parseURL(cfg.URL, cfg.Mode)
 	if err != nil {
 		return nil, nil, err
@@ -43,9 +43,9 @@ func newClients(cfg *Config) (client, replicas goredis.UniversalClient, err erro
 		// One attempt, bounded by the context alone: whoever asks has no time for a second.
 		ContextTimeoutEnabled: true,
 		DialTimeout:           dialTimeout,
-		ReadTimeout:           socketTimeout(cfg.Timeout),
-		WriteTimeout:          socketTimeout(cfg.Timeout),
-		PoolTimeout:           cfg.Timeout,
+		ReadTimeout:           socketTimeout(longest),
+		WriteTimeout:          socketTimeout(longest),
+		PoolTimeout:           longest,
 		MaxRetries:            -1,
 		DialerRetries:         1,
 		MinRetryBackoff:       time.Millisecond, // between redirections in a cluster

@@ -27,7 +27,7 @@ type Config struct {
 	PoolSize     int           `env:"REDIS_POOL_SIZE" default:"by cores" min:"0" doc:"most connections to one Redis server"`
 	ReadReplicas bool          `env:"REDIS_READ_REPLICAS" doc:"read from replicas, too: of a cluster from any node that has the key, of sentinels from a replica; what was written or deleted a moment ago may not have reached them"`
 	KeyPrefix    string        `env:"KEY_PREFIX" envDefault:"nearside" doc:"what all keys in Redis begin with; sidecars share what they store when they have the same"`
-	Timeout      time.Duration `env:"L2_TIMEOUT" envDefault:"50ms" min:"1ms" doc:"the most that L2 may add to one client request"`
+	Timeout      time.Duration `env:"L2_TIMEOUT" envDefault:"50ms" min:"1ms" doc:"the most that L2 may add to one client request; a fill, for which none waits, may take ten times that, and a second at least"`
 	Compression  string        `env:"L2_COMPRESSION" envDefault:"off" oneof:"off|fast|default|best" doc:"zstd for bodies in L2 that are not compressed already"`
 	Secret       string        `env:"L2_SECRET" secret:"true" doc:"signs what is stored in L2, and has what is not signed with it ignored; at least 16 characters, the same for the fleet"`
 	MaxTTL       time.Duration `env:"L2_MAX_TTL" envDefault:"24h" min:"1ms" doc:"the longest that a response stays in L2, whatever its own lifetime"`

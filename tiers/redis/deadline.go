@@ -6,6 +6,21 @@ import (
 	"time"
 )
 
+// patience is how long storing may take, the wait for other round trips included, when a look-up may take timeout. A
+// Redis that is well, but busy, is slow at times; giving it up then costs the fleet a response, and saves no client
+// anything.
+func patience(timeout time.Duration) time.Duration { return max(10*timeout, time.Second) }
+
+const (
+	byteTime   = 100 * time.Nanosecond // what a byte that is stored may take in addition: 10 MB/s
+	mostOfSize = time.Second           // and all of them
+)
+
+// writeTime is how long values of so many bytes may take to be stored.
+func writeTime(timeout time.Duration, bytes int) time.Duration {
+	return patience(timeout) + min(time.Duration(bytes)*byteTime, mostOfSize)
+}
+
 // bounded is a context with the deadline of an operation. Most operations are over before anybody waits for the
 // deadline, so there is a timer only from the first call of Done.
 type bounded struct {

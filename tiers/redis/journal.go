@@ -31,6 +31,9 @@ var _ invalidation.Journal = (*Journal)(nil)
 // journalConns is how many connections a journal needs: one reads, one renews, one appends, the others confirm.
 const journalConns = 8
 
+// journalTimeout is how long it waits for a connection, and for what has no deadline of its own.
+const journalTimeout = 2 * time.Second
+
 // NewJournal returns a journal on the Redis of cfg, with connections of its own until Close. Redis need not be there.
 func NewJournal(cfg Config, log invalidation.Config) (*Journal, error) {
 	if err := cfg.Validate(); err != nil {
@@ -38,8 +41,7 @@ func NewJournal(cfg Config, log invalidation.Config) (*Journal, error) {
 	}
 	cfg.ReadReplicas = false // what a replica has is old
 	cfg.PoolSize = journalConns
-	cfg.Timeout = time.Second // to wait for a connection
-	client, _, err := newClients(&cfg)
+	client, _, err := newClients(&cfg, journalTimeout)
 	if err != nil {
 		return nil, err
 	}

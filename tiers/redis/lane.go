@@ -30,10 +30,12 @@ type pipeliner interface {
 
 func newLane(base context.Context, crew *crew, addr string, client pipeliner, timeout time.Duration, c *counters) *lane {
 	l := &lane{addr: addr, client: client, trips: c}
-	l.reads = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
+	read := func(int) time.Duration { return timeout }
+	write := func(bytes int) time.Duration { return writeTime(timeout, bytes) }
+	l.reads = newQueue(base, crew, read, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpGet, cmds, jobs)
 	})
-	l.writes = newQueue(base, crew, timeout, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
+	l.writes = newQueue(base, crew, write, func(ctx context.Context, cmds []goredis.Cmder, jobs int) error {
 		return l.trip(ctx, OpPut, cmds, jobs)
 	})
 	return l

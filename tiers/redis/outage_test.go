@@ -301,6 +301,39 @@ func TestOneSlow(t *testing.T) {
 	}
 }
 
+// TestPatientPut: storing waits for a Redis that is slow for a while, longer than a look-up would, but not for one that hangs.
+func TestPatientPut(t *testing.T) {
+	s := redistest.Start(t)
+	cfg := config(s.URL())
+	cfg.Timeout = 300 * time.Millisecond
+	tier := open(t, cfg)
+	e := tierstest.NewEntry(tierstest.NewKey(), "x")
+	put := func() error { return tier.Put(t.Context(), e) }
+	if err := put(); err != nil {
+		t.Fatal(err)
+	}
+	s.Hang()
+	late := make(chan error)
+	go func() { late <- put() }()
+	time.Sleep(2 * cfg.Timeout)
+	s.Resume()
+	if err := <-late; err != nil {
+		t.Error(err)
+	}
+	s.Hang()
+	defer s.Resume()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := put(); err == nil {
+				t.Error("stored by a Redis that hangs")
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, 10*time.Second, "the breaker opens", func() bool { return tier.Stats().Open })
+}
+
 // TestHurried: a caller with less time than the timeout gets its answer in that time, and says nothing
 // about Redis by it.
 func TestHurried(t *testing.T) {

@@ -31,8 +31,8 @@ type queue struct {
 	// trip makes a round trip that carries so many operations. Its error concerns all of them; an error of
 	// one stands in its command.
 	trip func(ctx context.Context, cmds []goredis.Cmder, jobs int) error
-	base context.Context // ends when the tier is closed
-	wait time.Duration   // for a shared round trip
+	base context.Context               // ends when the tier is closed
+	wait func(bytes int) time.Duration // for a shared round trip that sends values of so many bytes
 	crew *crew
 
 	mu      sync.Mutex
@@ -54,7 +54,7 @@ type job struct {
 	gone  atomic.Bool // nobody waits for it any more
 }
 
-func newQueue(base context.Context, crew *crew, wait time.Duration, trip func(context.Context, []goredis.Cmder, int) error) *queue {
+func newQueue(base context.Context, crew *crew, wait func(int) time.Duration, trip func(context.Context, []goredis.Cmder, int) error) *queue {
 	q := &queue{trip: trip, base: base, wait: wait, crew: crew, wake: make(chan struct{}, 1)}
 	q.free.New = func() any { return &job{done: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)} }
 	return q
@@ -181,7 +181,7 @@ func (q *queue) send(batch []*job) {
 	if len(live) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(q.base, q.wait+time.Duration(bytes)*writeTime)
+	ctx, cancel := context.WithTimeout(q.base, q.wait(bytes))
 	defer cancel()
 	err := q.trip(ctx, cmds, len(live))
 	for _, j := range live {

@@ -48,7 +48,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *wire, q *queue)) {
 		base, cancel := context.WithCancel(t.Context())
 		var crew crew
 		w := &wire{takes: time.Millisecond}
-		q := newQueue(base, &crew, 50*time.Millisecond, w.trip)
+		q := newQueue(base, &crew, func(int) time.Duration { return 50 * time.Millisecond }, w.trip)
 		test(t, w, q)
 		cancel()
 		crew.dismiss()

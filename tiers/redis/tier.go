@@ -63,7 +63,7 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, replicas, err := newClients(&cfg)
+	client, replicas, err := newClients(&cfg, patience(cfg.Timeout)+mostOfSize)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (t *Tier) remember(d digest, ix *index) {
 }
 
 // Put stores e until it expires, or for the longest time that was configured. What is of no more use is left
-// out, without an error. It may take somewhat longer than the configured timeout, by its size.
+// out, without an error. It may take much longer than a look-up, since no client waits for it: see patience.
 func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	if t.isOpen() {
 		return t.finish(OpPut, Open, ErrOpen)
@@ -250,7 +250,7 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	case strings.ContainsRune(e.Vary, '\n'):
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
 	}
-	bounded := bound(ctx, min(t.timeout+time.Duration(e.Size())*writeTime, time.Second+t.timeout))
+	bounded := bound(ctx, writeTime(t.timeout, e.Size()))
 	defer bounded.end()
 	value := t.sealer.seal(e, now, ttl)
 	if e.Vary == "" {
@@ -258,9 +258,6 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	}
 	return t.finish(OpPut, Done, t.putVariant(bounded, e, value, ttl))
 }
-
-// writeTime is what a byte more may take: 10 MB/s.
-const writeTime = 100 * time.Nanosecond
 
 func (t *Tier) putPrimary(ctx *bounded, e *tiers.Entry, value []byte, ttl time.Duration) error {
 	d := digestOf(e.Key)
