@@ -23,9 +23,9 @@ type count struct {
 	err     error
 }
 
-// The least times from one count to the next; more where counting takes longer.
+// The least times from one count to the next.
 const (
-	between     = 500 * time.Microsecond
+	between     = 250 * time.Microsecond
 	betweenLate = 10 * time.Millisecond // when all who ask have waited for long
 )
 
@@ -62,11 +62,10 @@ func (l *Log) takeCensus() {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), l.patience())
-		begun := time.Now()
 		now.gen, now.members, now.err = l.journal.Members(ctx)
 		cancel()
 		close(now.ready)
-		time.Sleep(max(between, 2*time.Since(begun)))
+		time.Sleep(between)
 	}
 }
 

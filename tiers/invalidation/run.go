@@ -165,10 +165,10 @@ var errOther = errors.New("invalidation: records of another generation")
 func (l *Log) gather(ctx context.Context, n int, ask bool, since time.Duration) {
 	long := 10 * time.Millisecond
 	switch {
-	case ask && since > 10*time.Millisecond:
+	case ask && (since > 10*time.Millisecond || n == 1 && since > 3*time.Millisecond):
 		return
 	case ask && n == 1:
-		long = 2 * time.Millisecond
+		long = time.Millisecond
 	case ask:
 		long = 5 * time.Millisecond
 	}
