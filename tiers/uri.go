@@ -5,11 +5,13 @@ import (
 	"strings"
 )
 
-// NormalURI returns the spelling of an absolute http or https URI by which purges name it, so that two spellings of
-// what an origin most likely takes for one resource are one (RFC 3986 §6.2): scheme and host in lower case, no default
-// port, no fragment, percent-encoding only where it is needed and in upper case, no dot segments, and the parameters of
-// the query in order, without empty ones, a space as %20. It is for purging only, where naming too much costs a miss;
-// keys are exact. What is no absolute URI is normalised as far as that goes.
+// NormalURI returns the spelling of an absolute URI by which purges name it, so that two spellings of what an origin
+// most likely takes for one resource are one (RFC 3986 §6.2): scheme and host in lower case, no default port, no
+// fragment, no dot segments, and the parameters of the query in order, without empty ones, with no difference between an
+// empty value and none. Of the rest, all but unreserved characters is percent-encoded, whether it came so or not: only an
+// encoded slash is another than a plain one, and in the query "&" and the first "=" of a parameter; a plus is a space
+// there. It is for purging only, where naming too much costs a miss; keys are exact. What is no absolute URI is normalised
+// as far as that goes.
 func NormalURI(uri string) string {
 	if isNormal(uri) {
 		return uri
@@ -31,7 +33,10 @@ func NormalURI(uri string) string {
 		b = append(b, "://"...)
 	}
 	b = append(b, normalAuthority(scheme, authority)...)
-	b = append(b, NormalPath(path)...)
+	if path == "" {
+		path = "/"
+	}
+	b = append(b, dotless(respelled(path, "/"))...)
 	if query = normalQuery(query); query != "" {
 		b = append(append(b, '?'), query...)
 	}
@@ -72,16 +77,37 @@ func normalAuthority(scheme, authority string) string {
 }
 
 // NormalPath returns the spelling of an absolute path that RFC 3986 §6.2.2 makes of it: percent-encoding only where it
-// is needed and in upper case, and no dot segments. An empty path is "/".
+// is needed, but there always, in upper case, and no dot segments. An empty path is "/".
 func NormalPath(path string) string {
 	if path == "" {
 		return "/"
 	}
-	if strings.IndexByte(path, '%') >= 0 {
-		path = normalPercent(path)
+	return dotless(respelled(path, pathDelimiters))
+}
+
+const pathDelimiters = "/!$&'()*+,;=:@" // RFC 3986 §3.3
+
+// pathByte tells which bytes may stand in a path as they are.
+var pathByte = func() (t [256]bool) {
+	for c := range t {
+		t[c] = unreserved(byte(c)) || strings.IndexByte(pathDelimiters, byte(c)) >= 0
 	}
+	return t
+}()
+
+// IsNormalPath tells, of most paths that NormalPath does not change, that it does not.
+func IsNormalPath(path []byte) bool {
+	for i, c := range path {
+		if !pathByte[c] || c == '.' && i > 0 && path[i-1] == '/' {
+			return false
+		}
+	}
+	return len(path) > 0
+}
+
+func dotless(path string) string {
 	if strings.Contains(path, "/.") {
-		path = RemoveDots(path)
+		return RemoveDots(path)
 	}
 	return path
 }
@@ -107,37 +133,48 @@ func RemoveDots(path string) string {
 
 // normalQuery sorts the parameters.
 func normalQuery(query string) string {
-	if query == "" {
-		return ""
+	var parameters []string
+	for p := range strings.SplitSeq(strings.ReplaceAll(query, "+", "%20"), "&") {
+		name, value, _ := strings.Cut(p, "=")
+		p = respelled(name, "")
+		if value != "" {
+			p += "=" + respelled(value, "")
+		}
+		if p != "" {
+			parameters = append(parameters, p)
+		}
 	}
-	parameters := strings.Split(normalPercent(strings.ReplaceAll(query, "+", "%20")), "&")
-	parameters = slices.DeleteFunc(parameters, func(s string) bool { return s == "" })
 	slices.Sort(parameters)
 	return strings.Join(parameters, "&")
 }
 
-// normalPercent decodes what need not be encoded (RFC 3986 §2.3), and writes the rest in upper case. A percent sign
-// that begins no encoding is encoded.
-func normalPercent(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		high, low := -1, -1
-		if s[i] == '%' && i+2 < len(s) {
-			high, low = HexValue(s[i+1]), HexValue(s[i+2])
-		}
-		if high < 0 || low < 0 {
-			if b = append(b, s[i]); s[i] == '%' {
-				b = append(b, "25"...)
+// respelled returns s with all bytes percent-encoded, in upper case, but unreserved ones (RFC 3986 §2.3) and those of the
+// delimiters that came as they are. A percent sign that begins no encoding stands for itself.
+func respelled(s, delimiters string) string {
+	asIs := func(c byte) bool { return unreserved(c) || strings.IndexByte(delimiters, c) >= 0 }
+	at := 0
+	for at < len(s) && asIs(s[at]) {
+		at++
+	}
+	if at == len(s) {
+		return s
+	}
+	b := append(make([]byte, 0, len(s)+16), s[:at]...)
+	for ; at < len(s); at++ {
+		c, plain := s[at], asIs(s[at])
+		if c == '%' && at+2 < len(s) {
+			if high, low := HexValue(s[at+1]), HexValue(s[at+2]); high >= 0 && low >= 0 {
+				c = byte(high<<4 | low)
+				plain = unreserved(c)
+				at += 2
 			}
-			continue
 		}
-		i += 2
-		if c := byte(high<<4 | low); unreserved(c) {
+		if plain {
 			b = append(b, c)
 			continue
 		}
 		const digits = "0123456789ABCDEF"
-		b = append(b, '%', digits[high], digits[low])
+		b = append(b, '%', digits[c>>4], digits[c&15])
 	}
 	return string(b)
 }

@@ -156,8 +156,8 @@ func pathOf(target []byte) []byte {
 	if i := bytes.IndexByte(path, '?'); i >= 0 {
 		path = path[:i]
 	}
-	if bytes.IndexByte(path, '%') >= 0 || bytes.Contains(path, []byte("/.")) {
-		return []byte(tiers.NormalPath(string(path)))
+	if tiers.IsNormalPath(path) {
+		return path
 	}
-	return path
+	return []byte(tiers.NormalPath(string(path)))
 }

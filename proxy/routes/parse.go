@@ -275,19 +275,6 @@ func (r *Rule) readPath(raw json.RawMessage) error {
 	case wild >= 0 && (wild != len(path)-2 || path[wild-1] != '/'):
 		return fmt.Errorf("%q has ** inside; want it as the last segment, where it stands for all below, or * for one segment", path)
 	}
-	r.path = tiers.NormalPath(encoded(path))
+	r.path = tiers.NormalPath(path)
 	return nil
-}
-
-// encoded percent-encodes what is not ASCII.
-func encoded(path string) string {
-	var b strings.Builder
-	for _, c := range []byte(path) {
-		if c < 0x80 {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
 }

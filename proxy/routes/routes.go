@@ -78,7 +78,7 @@ func NewTable(rules []Rule, base policy.Config) *Table {
 func (t *Table) Base() *Route { return &t.base }
 
 // Find returns the route of a request for target, a path and perhaps a query. It allocates nothing, but for paths with
-// percent-encoding or dot segments.
+// what must be percent-encoded, or is, or dot segments.
 func (t *Table) Find(method, target []byte) *Route {
 	if t.root == nil {
 		return &t.base

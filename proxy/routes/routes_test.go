@@ -71,6 +71,7 @@ func TestFind(t *testing.T) {
 		{"GET /a/b/c/d/e", ""},
 		{"GET /a/b//d", ""},
 		{"GET /caf%C3%A9/~me%2Fx", "encoded"},
+		{"GET /caf\xc3\xa9/~me%2Fx", "encoded"},
 		{"GET /caf%c3%a9/%7eme%2fx", "encoded"},
 		{"GET /caf%C3%A9/~me/x", ""},
 		{"GET /all//", "all"},

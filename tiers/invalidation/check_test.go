@@ -84,6 +84,27 @@ func TestManyQueries(t *testing.T) {
 	}
 }
 
+// However a selector is spelt, it finds what was asked for in another spelling.
+func TestSpellings(t *testing.T) {
+	for _, c := range []struct {
+		stored string
+		kind   Kind
+		name   string
+	}{
+		{"/caf%C3%A9", URI, "/café"}, {"/caf%C3%A9", Prefix, "/caf%c"}, {"/caf%C3%A9", Prefix, "/caf%C3"}, {"/caf%C3%A9/x", Prefix, "/café/"},
+		{"/a|b", URI, "/a%7Cb"}, {"/a%22b", URI, `/a"b`}, {"/sp%20ace", URI, "/sp ace"}, {"/100%", Prefix, "/100%"}, {"/a%zz", URI, "/a%zz"},
+		{"/a%40b", URI, "/a@b"}, {"/a@b", URI, "/a%40b"}, {"/x:y/1", Prefix, "/x%3ay/"}, {"/x?ids=1%2C2", URI, "/x?ids=1,2"},
+		{"/x?ids=1,2", URI, "/x?ids=1%2c2"}, {"/x?a", URI, "/x?a="}, {"/x?a=", URI, "/x?a"}, {"/x?p=/y", URI, "/x?p=%2Fy"},
+	} {
+		l := newLocal(1000)
+		e := stored(l, "http://h"+c.stored, "", l.Now())
+		l.Purge(t.Context(), 0, false, []Selector{mustSelect(t, c.kind, "http://h"+c.name)})
+		if v := l.Check(e, 0); v != Gone {
+			t.Errorf("%s, purged by %v %s: %v", c.stored, c.kind, c.name, v)
+		}
+	}
+}
+
 func TestSelectRefuses(t *testing.T) {
 	for _, name := range []string{"", "a\nb", "a\r", strings.Repeat("x", maxName+1)} {
 		if s, err := Select(Tag, name); err == nil {

@@ -75,9 +75,12 @@ func Select(kind Kind, name string) (Selector, error) {
 }
 
 // normalPrefix normalises the beginning of a URI. Since query parameters are sorted in a normal URI, the beginning of
-// a query says nothing: all queries of the path are meant.
+// a query says nothing: all queries of the path are meant. Nor does the beginning of a percent-encoding.
 func normalPrefix(uri string) string {
 	path, _, query := strings.Cut(uri, "?")
+	if i := strings.LastIndexByte(path, '%'); i >= 0 && i >= len(path)-2 {
+		path = path[:i]
+	}
 	path = tiers.NormalURI(path)
 	if query {
 		path += "?"
