@@ -242,7 +242,7 @@ func (h *Handler) deliverLarge(x *exchange, resp *upstream.Response, size int64)
 	s := newStream(h, resp, x.entry, size)
 	s.merge = x.merge
 	s.flight = h.share(x, x.entry, s)
-	content, sent := s.read(x.ctx.Conn()), false
+	content, sent := s.read(x.client()), false
 	defer func() {
 		if !sent { // a panic: others may be reading all the same
 			content.Close()

@@ -325,7 +325,7 @@ func (h *Handler) follow(x *exchange, e *tiers.Entry, s *stream, by tiers.Instan
 		whole := s.whole()
 		return whole != nil && x.serveArrived(whole)
 	}
-	content := s.read(x.ctx.Conn())
+	content := s.read(x.client())
 	if content == nil {
 		return false
 	}

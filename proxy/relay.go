@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-	"net"
 
 	"github.com/nearside-cache/nearside/upstream"
 )
@@ -13,17 +12,13 @@ import (
 type relay struct {
 	h    *Handler
 	resp *upstream.Response
-	conn net.Conn // the client's
 }
 
-func newRelay(x *exchange, resp *upstream.Response) *relay {
-	return &relay{h: x.h, resp: resp, conn: x.ctx.Conn()}
-}
+func newRelay(x *exchange, resp *upstream.Response) *relay { return &relay{h: x.h, resp: resp} }
 
 // Read implements [io.Reader]. It returns io.EOF only after the last byte of a complete content; any other
 // error makes fasthttp cut the client's connection, so that a truncation shows.
 func (r *relay) Read(p []byte) (int, error) {
-	moveWriteDeadline(r.conn)
 	n, err := r.resp.Body.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		r.h.noteFailure(err)
@@ -35,5 +30,5 @@ func (r *relay) Read(p []byte) (int, error) {
 // its end.
 func (r *relay) Close() error {
 	r.resp.Release()
-	return endWriteDeadline(r.conn)
+	return nil
 }

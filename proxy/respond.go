@@ -72,9 +72,6 @@ func (x *exchange) serveBody(e *tiers.Entry) {
 	x.appendLength(int64(len(body)))
 	x.endResponse()
 	x.ctx.Response.SetBodyRaw(body)
-	if len(body) > slowBody {
-		_ = x.ctx.SetWriteDeadline(time.Now().Add(clientStall)) //nolint:errcheck // without it the write still ends
-	}
 }
 
 // servePart answers with a part of the stored content (RFC 9110 §15.3.7).
@@ -104,12 +101,6 @@ func (x *exchange) serveUnsatisfiable(e *tiers.Entry, whole policy.Span) {
 	x.appendLength(0)
 	x.endResponse()
 }
-
-// A client that takes nothing for clientStall is given up. The kernel takes bodies up to slowBody at once.
-const (
-	clientStall = time.Minute
-	slowBody    = 256 << 10
-)
 
 // serveNotModified answers 304 (RFC 9110 §15.4.5).
 func (x *exchange) serveNotModified(e *tiers.Entry) {
@@ -170,17 +161,15 @@ func (x *exchange) sendUntilClose(content io.ReadCloser) {
 	x.out = append(x.out, "Connection: close\r\n"...)
 	x.endBlock()
 	block := bytes.Clone(x.out)
-	client := x.ctx.Conn()
+	client := x.client()
 	x.ctx.HijackSetNoResponse(true)
 	x.ctx.Hijack(func(c net.Conn) {
 		defer content.Close()
 		if _, err := c.Write(block); err != nil {
 			return
 		}
-		if _, err := io.Copy(c, content); err != nil {
-			if tcp, ok := client.(*net.TCPConn); ok {
-				_ = tcp.SetLinger(0) //nolint:errcheck // the reset tells the client that content is missing
-			}
+		if _, err := io.Copy(c, content); err != nil && client != nil {
+			client.cut()
 		}
 	})
 }

@@ -44,7 +44,7 @@ func NewServer(h *Handler) *Server {
 }
 
 // Serve answers the connections of ln until Shutdown. It returns nil after Shutdown.
-func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(ln) }
+func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(clients{ln}) }
 
 // Shutdown stops in a way that drops no request: for delay it goes on accepting and answering, each answer
 // the last of its connection; then it closes the listeners and waits for requests in progress until ctx ends.

@@ -67,6 +67,7 @@ type Stats struct {
 	FleetLed, FleetShared    uint64 // fetches for the whole fleet, and those that another sidecar spared
 	FleetTimedOut            uint64 // fetches after COALESCE_FLEET_TIMEOUT
 	FleetAlone               uint64 // fetches of which the fleet knows nothing: Redis was away, or they could not be shared
+	Laggards                 uint64 // clients that were cut as others waited for them
 	Panics                   uint64 // requests that ended in a panic; a defect each
 	Invalidations            uint64 // target URIs and groups invalidated by unsafe requests
 	InvalidationsQueued      uint64 // of those, how many the log did not have when the client was answered
@@ -81,7 +82,7 @@ type counters struct {
 	fleetLed, fleetShared, fleetTimedOut, fleetAlone    atomic.Uint64
 	panics, invalidations, invalidationsQueued          atomic.Uint64
 	fillsPurged, fillsUntrusted, fillsNearOnly          atomic.Uint64
-	followersLate                                       atomic.Uint64
+	followersLate, laggards                             atomic.Uint64
 }
 
 // statsShard holds one part of the requests' counters. Exchanges are pooled per core, and each keeps its
@@ -128,7 +129,7 @@ func (h *Handler) Stats() Stats {
 		FleetLed: c.fleetLed.Load(), FleetShared: c.fleetShared.Load(), FleetTimedOut: c.fleetTimedOut.Load(), FleetAlone: c.fleetAlone.Load(),
 		Panics:        c.panics.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationsQueued: c.invalidationsQueued.Load(),
-		FillsPurged: c.fillsPurged.Load(), FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(),
+		FillsPurged: c.fillsPurged.Load(), FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(), Laggards: c.laggards.Load(),
 	}
 	for o := range outcomes {
 		s.Requests[o] = map[tiers.Source]Durations{}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"io"
-	"net"
 	"sync"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // pace, whichever client stays; any number of clients read what has come so far, each at its own.
 //
 // Content that outgrows MAX_OBJECT_BYTES or the byte budget is not stored. From then on nobody can join, and the
-// origin is read no faster than the slowest reader reads.
+// origin is read no faster than the slowest reader reads, unless that one is too slow for the others: see hurry.
 type stream struct {
 	h      *Handler
 	resp   *upstream.Response              // the pump's
@@ -44,11 +43,17 @@ const (
 	// A stream that is not stored holds up to window bytes that its slowest reader has not read.
 	window = 256 << 10
 	piece  = 16 << 10
+
+	// While others wait for it, a reader has patience for each window of content.
+	patience = 10 * time.Second
 )
 
 var pieces = sync.Pool{New: func() any { return new([piece]byte) }}
 
-var errNobody = errors.New("proxy: content that can neither be stored nor sent to anybody")
+var (
+	errNobody = errors.New("proxy: content that can neither be stored nor sent to anybody")
+	errLags   = errors.New("proxy: a client that others waited for too long")
+)
 
 // newStream makes the stream for resp, which it owns; reserved bytes of the budget are its own, too.
 func newStream(h *Handler, resp *upstream.Response, e *tiers.Entry, reserved int64) *stream {
@@ -87,7 +92,7 @@ func (s *stream) room(spare []byte) ([]byte, bool) {
 	defer s.mu.Unlock()
 	if s.sliding {
 		for len(s.readers) > 0 && s.unread() > window {
-			s.less.Wait()
+			s.hurry()
 		}
 		return spare, len(s.readers) > 0
 	}
@@ -95,6 +100,45 @@ func (s *stream) room(spare []byte) ([]byte, bool) {
 		return s.content[n:cap(s.content)], true
 	}
 	return spare, true
+}
+
+// hurry waits for a reader to take something, and cuts those that have not taken a window within patience, if others have
+// nothing to read because of them.
+func (s *stream) hurry() {
+	end, now := s.base+int64(len(s.content)), tiers.Now()
+	waits := false
+	for r := range s.readers {
+		waits = waits || r.at == end
+	}
+	for r := range s.readers {
+		switch {
+		case end-r.at <= window:
+		case r.since == 0 || r.at-r.mark >= window:
+			r.mark, r.since = r.at, now
+		case waits && now.Sub(r.since) >= patience:
+			s.cut(r)
+		}
+	}
+	if len(s.readers) == 0 || s.unread() <= window {
+		return
+	}
+	look := time.AfterFunc(patience/4, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.less.Signal()
+	})
+	s.less.Wait()
+	look.Stop()
+}
+
+// cut goes on without r.
+func (s *stream) cut(r *reader) {
+	delete(s.readers, r)
+	r.lags = true
+	s.h.counters.laggards.Add(1)
+	if r.client != nil {
+		r.client.cut()
+	}
 }
 
 // unread is how much the slowest reader has not read.
@@ -227,34 +271,41 @@ func (s *stream) whole() *tiers.Entry {
 	return s.stored
 }
 
-// read adds a reader, which begins at the beginning; nil when that is not there any more. conn is the client's, whose
-// write deadline moves with the reads; it may be nil.
-func (s *stream) read(conn net.Conn) *reader {
+// read adds a reader for c, which begins at the beginning; nil when that is not there any more. c may be nil.
+func (s *stream) read(c *client) *reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.base > 0 || s.end != nil && s.end != io.EOF {
 		return nil
 	}
-	r := &reader{s: s, conn: conn}
+	r := &reader{s: s, client: c}
 	s.readers[r] = struct{}{}
 	return r
 }
 
 // reader is the content of a stream on its way to one client.
 type reader struct {
-	s    *stream
-	conn net.Conn
-	at   int64
+	s      *stream
+	client *client
+	at     int64
+	lags   bool // it was cut
+
+	// Where it was, and when, when it last was a window behind and had taken another one since.
+	mark  int64
+	since tiers.Instant
 }
 
 // Read implements [io.Reader]. It returns io.EOF only behind complete content; after any other error the client's
 // connection must be cut, so that the truncation shows.
 func (r *reader) Read(p []byte) (int, error) {
-	moveWriteDeadline(r.conn)
 	s := r.s
 	s.mu.Lock()
 	for r.at == s.base+int64(len(s.content)) && s.end == nil {
 		s.more.Wait()
+	}
+	if r.lags {
+		defer s.mu.Unlock()
+		return 0, errLags
 	}
 	there := s.content[r.at-s.base:]
 	if len(there) == 0 {
@@ -278,19 +329,5 @@ func (r *reader) Close() error {
 	delete(r.s.readers, r)
 	r.s.mu.Unlock()
 	r.s.less.Signal()
-	return endWriteDeadline(r.conn)
-}
-
-// moveWriteDeadline gives a client clientStall to take what is written next. It does nothing without a connection.
-func moveWriteDeadline(conn net.Conn) {
-	if conn != nil {
-		_ = conn.SetWriteDeadline(time.Now().Add(clientStall)) //nolint:errcheck // the write that follows would fail
-	}
-}
-
-func endWriteDeadline(conn net.Conn) error {
-	if conn == nil {
-		return nil
-	}
-	return conn.SetWriteDeadline(time.Time{})
+	return nil
 }

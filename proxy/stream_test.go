@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
@@ -186,5 +188,67 @@ func TestStreamArrives(t *testing.T) {
 	<-s.done
 	if !bytes.Equal(s.whole().Body, all) {
 		t.Error("what is stored is not what was sent")
+	}
+}
+
+// TestStreamDropsLaggards: who is a window behind and takes less than another one within patience is cut, when others wait
+// for it. A slow one that goes on taking is not, and neither is one that nobody waits for.
+func TestStreamDropsLaggards(t *testing.T) {
+	const size = 3 << 20
+	for _, row := range []struct {
+		name   string
+		others int
+		sip    int           // what the slow one takes
+		every  time.Duration // and when
+		cut    bool
+	}{
+		{"stalls", 2, size, time.Hour, true},
+		{"trickles", 2, 1000, 100 * time.Millisecond, true},
+		{"is slow", 2, 8000, 250 * time.Millisecond, false},
+		{"stalls, alone", 0, size, time.Hour, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newTestStream(t, func(p *Parts) { p.Config.MaxObjectBytes = 100_000 }, &source{size: size, end: io.EOF}, -1)
+				near, far := net.Pipe()
+				slow := s.read(&client{near})
+				var wg sync.WaitGroup
+				for range row.others {
+					r := s.read(nil)
+					wg.Go(func() {
+						defer r.Close()
+						if n, err := drain(t, r, 8000, 0); n != size || !errors.Is(err, io.EOF) {
+							t.Errorf("%d bytes, %v", n, err)
+						}
+					})
+				}
+				wg.Go(func() {
+					defer slow.Close()
+					n, err := io.Copy(io.Discard, &sipper{slow, row.sip, row.every})
+					if row.cut != errors.Is(err, errLags) || !row.cut && (n != size || err != nil) {
+						t.Errorf("the slow one got %d bytes, %v", n, err)
+					}
+				})
+				begun := time.Now()
+				if err := s.pump(); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(begun); row.cut && took > 2*patience {
+					t.Errorf("the others had to wait for %v", took)
+				}
+				wg.Wait()
+				if row.cut {
+					if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+						t.Errorf("its connection: %v", err)
+					}
+				}
+				if n := s.h.counters.laggards.Load(); row.cut != (n == 1) {
+					t.Errorf("%d laggards", n)
+				}
+				if err := s.h.Fills.Stop(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

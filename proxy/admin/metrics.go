@@ -54,6 +54,8 @@ var (
 	waiting  = desc("followers", "Requests that wait for such a fetch.")
 	follows  = desc("followers_total", "Requests that met a fetch for the same and could not share it: released (it was not for them), timed-out (after COALESCE_TIMEOUT), barred (they did not wait, as the key's responses could not be shared a moment ago).", "result")
 	fleet    = desc("fleet_total", "With COALESCE_FLEET, fetches by what the fleet had to do with them: led (for all), shared (spared, as another sidecar fetched), timed-out (after COALESCE_FLEET_TIMEOUT), alone (Redis was away, or the response cannot be shared).", "result")
+	laggards = desc("lagging_clients_total", "Clients whose connection was cut, as others waited for them: of a response that is too large to be stored.")
+
 	bytesNow = desc("queued_bytes", "Bodies waiting in queues and flights.")
 	bytesMax = desc("queued_bytes_limit", "POOL_QUEUE_BYTES.")
 
@@ -150,6 +152,7 @@ func (s Sources) collectRequests(out sink) {
 	out.count(follows, st.FollowersLate, "late")
 	out.count(follows, st.FollowersTimedOut, "timed-out")
 	out.count(follows, st.FlightsBarred, "barred")
+	out.count(laggards, st.Laggards)
 	out.count(fleet, st.FleetLed, "led")
 	out.count(fleet, st.FleetShared, "shared")
 	out.count(fleet, st.FleetTimedOut, "timed-out")

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/nearside-cache/nearside/tiers"
+)
+
+// A client that takes nothing for clientStall is given up, and so is one that sends nothing of its content for that long.
+// Whether it has taken anything is looked at every stallLook: the kernel wakes a writer only when much of its buffer is
+// free, for which a slow client may need minutes.
+const (
+	clientStall = time.Minute
+	stallLook   = 5 * time.Second
+)
+
+// clients is a listener whose connections are clients.
+type clients struct{ net.Listener }
+
+// Accept implements [net.Listener].
+func (l clients) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &client{c}, nil
+}
+
+// client is the connection of one.
+type client struct{ net.Conn }
+
+// Write implements [net.Conn]. However much there is to write, and however long there was nothing, only a client that does
+// not take it is given up.
+func (c *client) Write(p []byte) (n int, err error) {
+	taken := tiers.Now()
+	for {
+		if err = c.Conn.SetWriteDeadline(time.Now().Add(stallLook)); err != nil {
+			return n, err
+		}
+		m, err := c.Conn.Write(p[n:])
+		n += m
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		switch now := tiers.Now(); {
+		case m > 0:
+			taken = now
+		case now.Sub(taken) >= clientStall:
+			return n, err
+		}
+	}
+}
+
+// ReadFrom implements [io.ReaderFrom]: fasthttp would copy in small pieces otherwise.
+func (c *client) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{c}, r)
+}
+
+// cut ends the connection in a way that tells the client that content is missing.
+func (c *client) cut() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) //nolint:errcheck // it is closed all the same
+	}
+	_ = c.Close() //nolint:errcheck // it is
+}
+
+// client is the connection that x came on; nil = it is none that this server accepted.
+func (x *exchange) client() *client {
+	c, _ := x.ctx.Conn().(*client)
+	return c
+}
