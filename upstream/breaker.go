@@ -7,7 +7,8 @@ import (
 )
 
 // breaker keeps requests from an origin that gives no answers. It opens after so many failures in a row, and closes with
-// the first response. While it is open, one request at a time, and no more than one in probeEvery, is let through.
+// the first response. While it is open, one request at a time, and no more than one in probeEvery, is let through. One whose
+// body is its client's to send may take any time, so the next does not wait for its end.
 type breaker struct {
 	threshold int64        // failures in a row that open it; 0 = it never opens
 	failures  atomic.Int64 // in a row
@@ -30,8 +31,9 @@ const (
 	probe
 )
 
-// enter lets a request through, or does not. It costs one load while the breaker is closed.
-func (b *breaker) enter() pass {
+// enter lets a request through, or does not; streams says whether its body comes from a client. It costs one load while the
+// breaker is closed.
+func (b *breaker) enter(streams bool) pass {
 	if !b.open.Load() {
 		return through
 	}
@@ -44,7 +46,11 @@ func (b *breaker) enter() pass {
 	case b.probing || now.Before(b.next):
 		return barred
 	}
-	b.probing, b.next = true, now.Add(probeEvery)
+	b.next = now.Add(probeEvery)
+	if streams {
+		return through
+	}
+	b.probing = true
 	return probe
 }
 

@@ -14,7 +14,7 @@ func TestBreaker(t *testing.T) {
 		silent, other := fail(Refused, nil), fail(Truncated, nil)
 		step := func(what string, want pass, e *Error) {
 			t.Helper()
-			p := b.enter()
+			p := b.enter(false)
 			if p != want {
 				t.Fatalf("%s: %d, want %d", what, p, want)
 			}
@@ -34,7 +34,7 @@ func TestBreaker(t *testing.T) {
 		step("the probe fails", probe, silent)
 		step("open", barred, nil)
 		time.Sleep(probeEvery)
-		if b.enter() != probe {
+		if b.enter(false) != probe {
 			t.Fatal("no second probe")
 		}
 		time.Sleep(10 * probeEvery)
@@ -49,7 +49,7 @@ func TestBreaker(t *testing.T) {
 		}
 		never := &breaker{}
 		for range 100 {
-			never.leave(never.enter(), silent)
+			never.leave(never.enter(false), silent)
 		}
 		if never.open.Load() {
 			t.Error("a breaker that should never open did")
@@ -61,13 +61,13 @@ func TestBreaker(t *testing.T) {
 func TestBreakerProbesOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &breaker{threshold: 1}
-		b.leave(b.enter(), fail(HeaderTimeout, nil))
+		b.leave(b.enter(false), fail(HeaderTimeout, nil))
 		var sent atomic.Int64
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
 				for range 3000 { // 30 s
-					if p := b.enter(); p != barred {
+					if p := b.enter(false); p != barred {
 						sent.Add(1)
 						time.Sleep(400 * time.Millisecond)
 						b.leave(p, fail(HeaderTimeout, nil))
@@ -101,5 +101,93 @@ func TestOriginComesBack(t *testing.T) {
 	eventually(t, "it answers again", func() bool { return ask(o, get("/")).body == "ok" })
 	if s := o.Stats(); s.Broken || s.Opened != 1 || s.Errors[Closed] < 4 || s.Errors[Open] < 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// openOrigin is an origin with an open breaker, in front of script.
+func openOrigin(t *testing.T, script func(*peer), change ...func(*Config)) *Origin {
+	t.Helper()
+	var up atomic.Bool
+	o, _ := origin(t, func(p *peer) {
+		if up.Load() {
+			script(p)
+		}
+	}, append(change, func(c *Config) { c.BreakerFailures = 1 })...)
+	wantKind(t, ask(o, get("/")).err, Closed)
+	if !o.Open() {
+		t.Fatal("not open")
+	}
+	up.Store(true)
+	return o
+}
+
+// held is content of which nothing comes until it is released.
+type held struct{ asked, released chan struct{} }
+
+func (h held) Read(p []byte) (int, error) {
+	close(h.asked)
+	<-h.released
+	return len(p), nil
+}
+
+// TestUploadAsProbe: while its client takes its time, others find out that the origin is well.
+func TestUploadAsProbe(t *testing.T) {
+	o := openOrigin(t, answering(ok))
+	content := held{make(chan struct{}), make(chan struct{})}
+	upload := &Request{Method: []byte("PUT"), Target: []byte("/"), Body: content, ContentLength: 1}
+	ended := make(chan error)
+	go func() {
+		for {
+			if err := ask(o, upload).err; kindOf(err) != "breaker-open" {
+				ended <- err
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	<-content.asked
+	eventually(t, "the origin is asked", func() bool { return ask(o, get("/")).body == "ok" })
+	if o.Open() {
+		t.Error("still open")
+	}
+	close(content.released)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestProbePanics: a probe that never came to its end is not the last.
+func TestProbePanics(t *testing.T) {
+	o := openOrigin(t, answering(ok))
+	bad := &Request{Method: []byte("GET"), Target: []byte("/"), Header: header("A: b"), Omit: func([]byte) bool { panic("oh") }}
+	eventually(t, "the probe panics", func() (panicked bool) {
+		defer func() { panicked = recover() != nil }()
+		ask(o, bad)
+		return false
+	})
+	if !o.Open() {
+		t.Error("a panic is no answer")
+	}
+	eventually(t, "there is another", func() bool { return ask(o, get("/")).body == "ok" })
+}
+
+// TestProbeIsNotDoubled: one request at a time means one.
+func TestProbeIsNotDoubled(t *testing.T) {
+	var asked atomic.Int32
+	second := make(chan struct{})
+	o := openOrigin(t, func(p *peer) {
+		if p.request(); asked.Add(1) == 2 {
+			close(second)
+		}
+		select {
+		case <-second:
+		case <-time.After(20 * soon):
+		}
+		p.say(ok)
+	}, hedging)
+	o.hedges.credit.Store(hedgeMost)
+	eventually(t, "the probe is answered", func() bool { return ask(o, get("/")).body == "ok" })
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d requests", n)
 	}
 }

@@ -112,9 +112,8 @@ func (o *Origin) Do(req *Request, resp *Response) error {
 	resp.Reset()
 	o.counters.requests.Add(1)
 	e := errOpen
-	if p := o.breaker.enter(); p != barred {
-		e = o.do(req, resp)
-		o.breaker.leave(p, e)
+	if p := o.breaker.enter(req.streams()); p != barred {
+		e = o.attend(p, req, resp)
 	}
 	if e != nil {
 		resp.Reset()
@@ -125,7 +124,15 @@ func (o *Origin) Do(req *Request, resp *Response) error {
 	return nil
 }
 
-func (o *Origin) do(req *Request, resp *Response) *Error {
+// attend is do, and tells the breaker what came of it: of a panic, nothing.
+func (o *Origin) attend(p pass, req *Request, resp *Response) *Error {
+	e := errOpen
+	defer func() { o.breaker.leave(p, e) }()
+	e = o.do(p, req, resp)
+	return e
+}
+
+func (o *Origin) do(p pass, req *Request, resp *Response) *Error {
 	buf := o.heads.Get().(*[]byte)
 	defer o.heads.Put(buf)
 	head, e := o.appendHead((*buf)[:0], req)
@@ -134,7 +141,7 @@ func (o *Origin) do(req *Request, resp *Response) *Error {
 		return e
 	}
 	x := exchange{o: o, head: head, req: req, resp: resp, start: time.Now()}
-	if o.hedges.after > 0 && req.replayable() {
+	if o.hedges.after > 0 && p != probe && req.replayable() {
 		return x.hedge()
 	}
 	return x.send()
