@@ -17,14 +17,21 @@ import "github.com/nearside-cache/nearside/tiers"
 // often as new ones are hit at all: they are where some keys are simply more popular, and are not where each key
 // is read a few times and never again.
 //
+// All this is a guess about what comes next, and where the favoured keys change all the time, or all at once, nothing
+// is better than LRU. So a ledger keeps count of what LRU would have hit. When the policy falls behind, nodes leave
+// in LRU's order, from either segment, until the debt is paid: by credits, and by a little for each node stored,
+// which is what trying again may cost.
+//
 // Size counts. Nodes much larger than the average need more hits to stay, and one that is new and would push
 // out many others must be asked for twice before it is admitted.
 //
-// Hits are only counted on the node, up to maxHits, so a hit that finds it counted to the full writes
-// nothing.
+// Hits are only counted on the node, up to maxHits, with the era of the last one. A hit that finds both as they
+// would be writes nothing.
 type adaptive struct {
 	max                 int64
-	small, main         *list
+	small, main         *queue
+	ledger              *ledger
+	asLRU               bool    // whether nodes leave as LRU would have them
 	target              int64   // bytes that small may hold
 	lostSmall, lostMain *ghosts // what left the segments; marked if it had a hit
 	hit, unhit          odds    // of nodes that left small: how many returned
@@ -33,8 +40,9 @@ type adaptive struct {
 }
 
 const (
-	maxHits  = 3   // hits that count, and that take a node of usual size from small to main
+	maxHits  = 3   // hits that count, as many as two bits hold, and that take a node of usual size from small to main
 	maxTurns = 128 // nodes that are looked at for one victim
+	patience = 128 // debits for one in so many nodes, and nodes leave as LRU would have them
 	sampling = 16  // for one in so many nodes the contrary is done, to learn whether what pays still does
 )
 
@@ -52,11 +60,12 @@ func (o *odds) count(memory int) {
 // over tells whether a node of o is likelier to be used again than one of p.
 func (o *odds) over(p *odds) bool { return o.used*(p.all+1) > p.used*(o.all+1) }
 
-func newAdaptive(max int64) *adaptive {
+func newAdaptive(max int64, ledger *ledger) *adaptive {
 	return &adaptive{
 		max:       max,
-		small:     newList(small),
-		main:      newList(main),
+		small:     newQueue(small, max),
+		main:      newQueue(main, max),
+		ledger:    ledger,
 		target:    max / 10,
 		lostSmall: newGhosts(max),
 		lostMain:  newGhosts(max / 10),
@@ -64,21 +73,28 @@ func newAdaptive(max int64) *adaptive {
 }
 
 func (a *adaptive) add(n *node, full bool) bool {
+	a.ledger.tick(a.count())
+	now := a.ledger.era.Load()
+	n.mark.Store(markOf(now, 0))
 	to := a.small
-	if age, hit, ok := a.lostSmall.take(n.hash); ok {
+	if g, age, ok := a.lostSmall.take(n.hash); ok {
+		a.ledger.miss(g.lastUse(now), n.size)
 		to = a.main
-		a.odds(hit).used++
+		a.odds(g.marked()).used++
 		if age <= a.max/10 {
 			a.target = min(a.target+a.mean(), a.max/10*9)
 		}
-	} else if _, _, ok := a.lostMain.take(n.hash); ok {
-		n.hits.Store(maxHits - 1)
+	} else if g, _, ok := a.lostMain.take(n.hash); ok {
+		a.ledger.miss(g.lastUse(now), n.size)
+		n.setHits(maxHits - 1)
 		a.target = max(a.target-a.mean()*5/4, a.max/100)
 	} else if full && n.size > max(4*a.mean(), a.target/8) {
+		a.ledger.move(now, n.size)
 		a.lostSmall.add(n, false)
 		return false
 	}
-	to.push(n)
+	a.ledger.move(now, n.size)
+	to.push(n, now)
 	a.lostSmall.fit(a.count())
 	a.lostMain.fit(a.count() / 8)
 	return true
@@ -104,11 +120,21 @@ func (a *adaptive) mean() int64 {
 // touch does nothing: nodes count their hits.
 func (a *adaptive) touch(*node) {}
 
-func (a *adaptive) resized(n *node, delta int64) { a.of(n).bytes += delta }
+func (a *adaptive) resized(n *node, delta int64) {
+	a.of(n).resized(n, delta)
+	a.ledger.move(n.era(), delta)
+}
 
-func (a *adaptive) remove(n *node) { a.of(n).remove(n) }
+func (a *adaptive) remove(n *node) {
+	a.of(n).remove(n)
+	a.ledger.move(n.era(), -n.size)
+}
 
 func (a *adaptive) victim(keep *node, now tiers.Instant) *node {
+	balance := a.ledger.balance.Load()
+	if a.asLRU = balance < 0 && (a.asLRU || balance < -int64(a.count())*parts/patience); a.asLRU {
+		return a.leastUsed(keep)
+	}
 	for turn := 0; ; turn++ {
 		from := a.next(keep)
 		if from == nil {
@@ -117,9 +143,9 @@ func (a *adaptive) victim(keep *node, now tiers.Instant) *node {
 		n := from.oldest()
 		switch {
 		case n == keep:
-			from.again(n)
+			from.again(n, a.ledger.era.Load())
 		case n.dead(now):
-			from.remove(n)
+			a.remove(n)
 			return n
 		case turn >= maxTurns || !a.stays(n):
 			from.remove(n)
@@ -129,10 +155,24 @@ func (a *adaptive) victim(keep *node, now tiers.Instant) *node {
 	}
 }
 
+// leastUsed chooses the victim as LRU does.
+func (a *adaptive) leastUsed(keep *node) *node {
+	n, other := a.small.leastUsed(keep), a.main.leastUsed(keep)
+	if n == nil || other != nil && other.era() < n.era() {
+		n = other
+	}
+	if n != nil {
+		from := a.of(n)
+		from.remove(n)
+		a.lose(n, from)
+	}
+	return n
+}
+
 // next is the segment that gives way: small when it is over its target. A segment that holds nothing but
 // keep does not count.
-func (a *adaptive) next(keep *node) *list {
-	has := func(l *list) bool { return l.len() > 1 || l.len() == 1 && l.oldest() != keep }
+func (a *adaptive) next(keep *node) *queue {
+	has := func(l *queue) bool { return l.len() > 1 || l.len() == 1 && l.oldest() != keep }
 	switch {
 	case has(a.small) && (a.small.bytes > a.target || !has(a.main)):
 		return a.small
@@ -143,7 +183,7 @@ func (a *adaptive) next(keep *node) *list {
 }
 
 // of is the segment that n is in.
-func (a *adaptive) of(n *node) *list {
+func (a *adaptive) of(n *node) *queue {
 	if n.in == small {
 		return a.small
 	}
@@ -151,12 +191,12 @@ func (a *adaptive) of(n *node) *list {
 }
 
 // lose remembers that n left from.
-func (a *adaptive) lose(n *node, from *list) {
+func (a *adaptive) lose(n *node, from *queue) {
 	if from == a.main {
 		a.lostMain.add(n, false)
 		return
 	}
-	hit := n.hits.Load() > 0
+	hit := n.hits() > 0
 	a.odds(hit).count(a.memory())
 	a.lostSmall.add(n, hit)
 }
@@ -164,15 +204,15 @@ func (a *adaptive) lose(n *node, from *list) {
 // stays spends hits of n, the oldest of its segment, on another round or on the way to main. It tells
 // whether there were enough.
 func (a *adaptive) stays(n *node) bool {
-	hits, price := n.hits.Load(), a.price(n)
+	hits, price := n.hits(), a.price(n)
 	if n.in == small {
 		a.reached(n, hits > 0)
 	}
 	switch {
 	case n.in == small && hits >= maxHits:
 		a.small.remove(n)
-		n.hits.Store(0)
-		a.main.push(n)
+		n.setHits(0)
+		a.main.push(n, a.ledger.era.Load())
 		return true
 	case hits < price:
 		return false
@@ -184,8 +224,8 @@ func (a *adaptive) stays(n *node) bool {
 		hits = min(hits, 1) // what was popular once has to show it again
 	}
 	n.rounded = true
-	n.hits.Store(hits)
-	a.of(n).again(n)
+	n.setHits(hits)
+	a.of(n).again(n, a.ledger.era.Load())
 	return true
 }
 

@@ -2,8 +2,8 @@ package memory
 
 // ghosts remembers the hashes of nodes that left, for as long as span further bytes leave after them.
 //
-// A ghost is eight bytes in a table of buckets: part of the hash and a stamp, what had left before it. When
-// a bucket is full the oldest gives way. Two keys may be taken for one another, about once in 2¹⁶ questions
+// A ghost is twelve bytes in a table of buckets: part of the hash, a stamp, what had left before it, and the era of
+// the last use. When a bucket is full the oldest gives way. Two keys may be taken for one another, about once in 2¹⁶ questions
 // at worst: that costs a wrong guess about what will be used again, never a wrong entry.
 type ghosts struct {
 	span  int64
@@ -14,7 +14,16 @@ type ghosts struct {
 type bucket [8]ghost
 
 // ghost is empty when its stamp is zero.
-type ghost struct{ hash, stamp uint32 }
+type ghost struct {
+	hash, stamp uint32
+	era         uint16 // its last bits
+}
+
+// marked tells whether the ghost was marked.
+func (g ghost) marked() bool { return g.hash&1 == 1 }
+
+// lastUse is the era of the ghost's last use.
+func (g ghost) lastUse(now uint32) uint32 { return now - uint32(uint16(now)-g.era) }
 
 func newGhosts(span int64) *ghosts {
 	return &ghosts{span: span, table: make([]bucket, 16)}
@@ -50,7 +59,7 @@ func (g *ghosts) add(n *node, marked bool) {
 		hash |= 1
 	}
 	g.left += n.size
-	g.put(ghost{hash, g.now()})
+	g.put(ghost{hash, g.now(), uint16(n.era())})
 }
 
 func (g *ghosts) put(new ghost) {
@@ -68,18 +77,18 @@ func (g *ghosts) put(new ghost) {
 	b[place] = new
 }
 
-// take forgets the ghost of hash h, and tells whether there was one, how many bytes left after it, and
-// whether it was marked.
-func (g *ghosts) take(h uint64) (age int64, marked, ok bool) {
+// take forgets the ghost of hash h and returns it, and tells how many bytes left after it and whether there was
+// one.
+func (g *ghosts) take(h uint64) (old ghost, age int64, ok bool) {
 	b := g.bucket(part(h))
 	for i, old := range b {
 		if old.stamp != 0 && old.hash&^1 == part(h) {
 			b[i] = ghost{}
 			age = g.age(old.stamp)
-			return age, old.hash&1 == 1, age <= g.span
+			return old, age, age <= g.span
 		}
 	}
-	return 0, false, false
+	return ghost{}, 0, false
 }
 
 // fit makes room for n ghosts, and a quarter more when it has to move them.

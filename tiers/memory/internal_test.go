@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,15 +22,15 @@ func TestGhosts(t *testing.T) {
 	}
 	found := 0
 	for i := range 300 {
-		age, marked, ok := g.take(ghostOf(i, 0).hash)
+		old, age, ok := g.take(ghostOf(i, 0).hash)
 		want := int64(299-i) * 1000
 		switch {
 		case ok && want > 100_000:
 			t.Errorf("ghost %d is remembered after %d bytes", i, want)
 		case ok && age != want:
 			t.Errorf("ghost %d: age %d, want %d", i, age, want)
-		case ok && marked != (i%3 == 0):
-			t.Errorf("ghost %d: marked %v", i, marked)
+		case ok && old.marked() != (i%3 == 0):
+			t.Errorf("ghost %d: marked %v", i, old.marked())
 		case ok:
 			found++
 		}
@@ -51,7 +52,7 @@ func TestGhostsGoRound(t *testing.T) {
 	fresh := ghostOf(-2, 1)
 	g.add(fresh, false)
 	g.left += 2000
-	if age, _, ok := g.take(fresh.hash); !ok || age != 2000 {
+	if _, age, ok := g.take(fresh.hash); !ok || age != 2000 {
 		t.Errorf("across the turn: %d, %v, want 2000", age, ok)
 	}
 	for i := range 10_000 { // all that was there is overwritten long before a turn is over
@@ -135,5 +136,88 @@ func TestLookingUpTakesNoLock(t *testing.T) {
 				t.Errorf("%s: %v, %v", key, e, err)
 			}
 		}
+	}
+}
+
+// TestLedger: it holds as many of the keys as LRU does, with an error of less than a hundredth.
+func TestLedger(t *testing.T) {
+	const room, accesses = 500, 60_000
+	random := rand.New(rand.NewPCG(21, 22))
+	zipf := rand.NewZipf(random, 1.1, 1, 20_000)
+	for name, next := range map[string]func(i int) int{
+		"zipf":     func(int) int { return int(zipf.Uint64()) },
+		"a window": func(i int) int { return i/3 + random.IntN(700) },
+		"loop":     func(i int) int { return i % 520 },
+		"phases":   func(i int) int { return i/2000%2*10_000 + random.IntN(600) },
+	} {
+		var era atomic.Uint32
+		ledger, lru := newLedger(room, &era), newLRU()
+		nodes, last := map[int]*node{}, map[int]uint32{}
+		hits, kept := 0, int64(0)
+		for i := range accesses {
+			key := next(i)
+			before, known := last[key]
+			ledger.tick(room)
+			last[key] = era.Load()
+			if known {
+				kept += ledger.kept(before)
+				ledger.move(before, -1)
+			}
+			ledger.move(era.Load(), 1)
+			if n := nodes[key]; n != nil && n.in != nowhere {
+				hits++
+				lru.touch(n)
+				continue
+			}
+			nodes[key] = &node{size: 1}
+			lru.add(nodes[key], false)
+			if lru.order.len() > room {
+				lru.victim(nil, 0)
+			}
+		}
+		t.Logf("%s: LRU has %d hits, the ledger %d", name, hits, kept/parts)
+		if off := kept/parts - int64(hits); max(off, -off) > accesses/100 {
+			t.Errorf("%s: LRU has %d hits, the ledger %d", name, hits, kept/parts)
+		}
+	}
+}
+
+// TestQueueFilesByEra: what was used later leaves later, and nothing is lost.
+func TestQueueFilesByEra(t *testing.T) {
+	const n = 3000
+	random := rand.New(rand.NewPCG(23, 24))
+	q := newQueue(small, n)
+	nodes := make([]*node, n)
+	for i := range nodes {
+		nodes[i] = &node{size: 1}
+		nodes[i].entry.Store(&tiers.Entry{})
+		nodes[i].mark.Store(markOf(uint32(1+i/50), 0))
+		q.push(nodes[i], nodes[i].era())
+	}
+	for range n { // some in the middle leave, and others are used again
+		at := nodes[random.IntN(n)]
+		if at.in == nowhere {
+			continue
+		}
+		if random.IntN(4) == 0 {
+			q.remove(at)
+			continue
+		}
+		at.mark.Store(markOf(max(at.era(), uint32(1+random.IntN(n/50))), 0))
+	}
+	left, bytes, before := q.len(), q.bytes, uint32(0)
+	for ; left > 0; left-- {
+		at := q.leastUsed(nil)
+		if at == nil || q.bytes != int64(left) || bytes < q.bytes {
+			t.Fatalf("%d nodes should be left, of %d bytes", left, q.bytes)
+		}
+		if at.era()+n/erasOfRoom/50+1 < before { // the order within a list is not kept
+			t.Errorf("one of era %d leaves after one of era %d", at.era(), before)
+		}
+		before = max(before, at.era())
+		q.remove(at)
+	}
+	if q.len() != 0 || q.oldest() != nil || q.leastUsed(nil) != nil {
+		t.Errorf("%d nodes are left", q.len())
 	}
 }

@@ -20,10 +20,12 @@ type node struct {
 	entry atomic.Pointer[tiers.Entry] // the most recently stored one
 	set   atomic.Pointer[variants]    // all of them; nil while there is just one, without a limit of its own
 	size  int64                       // bytes that count for it
-	hits  atomic.Uint32               // at most maxHits; the policy spends them
 	in    segment                     // which list
 
-	rounded bool // it went round its list once; the adaptive policy's
+	// The adaptive policy's:
+	rounded bool          // it went round its list once
+	list    uint16        // of its queue
+	mark    atomic.Uint32 // the era of the last use, and in the last two bits the hits, at most maxHits
 }
 
 // variants are the stored responses of one key, the most recently stored first. The slice never changes
@@ -79,12 +81,16 @@ func (n *node) all(now tiers.Instant) (entries []*tiers.Entry) {
 	return entries
 }
 
-// hit counts a hit. Two at the same time may count as one.
-func (n *node) hit() {
-	if hits := n.hits.Load(); hits < maxHits {
-		n.hits.Store(hits + 1)
-	}
-}
+// markOf is the mark of a node that was last used in an era.
+func markOf(era, hits uint32) uint32 { return era<<2 | hits }
+
+// era is when n was used last.
+func (n *node) era() uint32 { return n.mark.Load() >> 2 }
+
+// hits is how many hits of n the policy has not spent yet.
+func (n *node) hits() uint32 { return n.mark.Load() & maxHits }
+
+func (n *node) setHits(hits uint32) { n.mark.Store(markOf(n.era(), hits)) }
 
 // dead tells whether no response is of use any more at now.
 func (n *node) dead(now tiers.Instant) bool {

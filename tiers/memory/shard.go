@@ -10,7 +10,8 @@ import (
 
 // shard holds a part of the keys within its share of the bytes.
 type shard struct {
-	strict bool // hits go through the lock
+	ledger *ledger       // of the adaptive policy; without one hits go through the lock
+	era    atomic.Uint32 // the ledger's, on the line that hits read anyway
 	index  index
 
 	mu     sync.Mutex
@@ -26,9 +27,10 @@ func (s *shard) init(policy Policy, maxBytes int64) {
 	s.max = maxBytes
 	switch policy {
 	case LRU:
-		s.strict, s.policy = true, newLRU()
+		s.policy = newLRU()
 	default:
-		s.policy = newAdaptive(maxBytes)
+		s.ledger = newLedger(maxBytes, &s.era)
+		s.policy = newAdaptive(maxBytes, s.ledger)
 	}
 }
 
@@ -57,8 +59,8 @@ func (s *shard) look(h uint64, key tiers.Key) *node {
 }
 
 func (s *shard) hit(n *node) {
-	if !s.strict {
-		n.hit()
+	if s.ledger != nil {
+		s.mark(n)
 		return
 	}
 	s.mu.Lock()
@@ -66,6 +68,17 @@ func (s *shard) hit(n *node) {
 		s.policy.touch(n)
 	}
 	s.mu.Unlock()
+}
+
+// mark counts a use of n. Two at the same time may count as one.
+func (s *shard) mark(n *node) {
+	old, now := n.mark.Load(), s.era.Load()
+	if old == markOf(now, maxHits) {
+		return
+	}
+	if n.mark.CompareAndSwap(old, markOf(now, min(old&maxHits+1, maxHits))) && old>>2 != now {
+		s.ledger.hit(old>>2, now, n.cost())
+	}
 }
 
 func (s *shard) put(h uint64, e *tiers.Entry, now tiers.Instant, maxTTL time.Duration) bool {
@@ -121,7 +134,9 @@ func (s *shard) replace(n *node, e *tiers.Entry, now tiers.Instant, maxTTL time.
 	s.counts.size.Add(int64(dropped))
 	s.counts.entries.Add(int64(n.entries() - before))
 	s.resize(n)
-	n.hit()
+	if s.ledger != nil {
+		s.mark(n)
+	}
 	s.policy.touch(n)
 }
 
