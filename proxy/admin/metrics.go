@@ -61,7 +61,7 @@ var (
 
 	logRecords  = desc("invalidation_records_total", "Records of the invalidation log: applied here, appended by this sidecar, and attempts to append that failed.", "result")
 	logRenewals = desc("invalidation_renewals_total", "Renewals of the trust in what is stored.", "result")
-	logEvents   = desc("invalidation_events_total", "Another generation of the log was adopted, records were lost to this sidecar, or so much waited for the log that everything was purged.", "event")
+	logEvents   = desc("invalidation_events_total", "Another generation of the log was adopted, records were lost to this sidecar, or cannot be read and stand for a purge of everything, an attempt to read failed, or so much waited for the log that everything was purged.", "event")
 	logVerdicts = desc("invalidation_verdicts_total", "Looks at stored responses that found them not valid.", "verdict")
 	logPosition = desc("invalidation_position", "The last record that was applied.")
 	logHead     = desc("invalidation_head", "The last record that is known to exist.")
@@ -170,6 +170,8 @@ func (s Sources) collectLog(out sink) {
 	out.count(logRenewals, st.RenewalsFailed, "failed")
 	out.count(logEvents, st.Generations, "generation")
 	out.count(logEvents, st.Gaps, "gap")
+	out.count(logEvents, st.Unreadable, "unreadable")
+	out.count(logEvents, st.ReadsFailed, "read-failed")
 	out.count(logEvents, st.Overflows, "overflow")
 	for verdict, n := range st.Verdicts {
 		out.count(logVerdicts, n, verdict.String())

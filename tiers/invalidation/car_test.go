@@ -93,7 +93,7 @@ func (c *car) renew() {
 	l := c.log
 	g := l.current.Load()
 	l.counter++
-	m := Renewal{ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Counter: l.counter}
+	m := Renewal{ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Met: g.met(), Counter: l.counter}
 	sent := c.clock()
 	c.call(func(answer func(func())) {
 		at := c.w.redis.renew(m)
@@ -148,6 +148,7 @@ func (c *car) tail() {
 					l.missing(g.gen, head)
 				} else if ask, ok := l.deliver(batch); !ok {
 					next = 50 * time.Millisecond
+					c.tell()
 				} else if ask {
 					c.tell()
 				}
@@ -162,7 +163,7 @@ func (c *car) tell() {
 	l := c.log
 	g := l.current.Load()
 	l.counter++
-	m := Renewal{ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Counter: l.counter}
+	m := Renewal{ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Met: g.met(), Counter: l.counter}
 	sent := c.clock()
 	c.call(func(answer func(func())) {
 		at := c.w.redis.renew(m)

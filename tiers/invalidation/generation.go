@@ -15,6 +15,7 @@ type generation struct {
 
 	applied atomic.Uint64 // all records up to here are in the index, or before the floor
 	head    atomic.Uint64 // the highest position that is known to exist
+	strange atomic.Uint64 // the highest position of a record that cannot be read
 	index   atomic.Pointer[index]
 	recent  atomic.Pointer[recent]
 
@@ -180,18 +181,37 @@ func (it *item) matches(n *tiers.Names) bool {
 	return false
 }
 
+// has tells whether r is of this generation, as far as that can be read.
+func (g *generation) has(r *Record) bool { return r.Gen == g.gen || r.unreadable && r.Gen == 0 }
+
+// met is the highest position at which this process has found a record.
+func (g *generation) met() uint64 { return max(g.applied.Load(), g.strange.Load()) }
+
+// meet notes the records that cannot be read, and returns how many it had not met before.
+func (g *generation) meet(batch []Record) (n int) {
+	for i := range batch {
+		if r := &batch[i]; r.unreadable && g.has(r) && r.N > g.strange.Load() {
+			g.strange.Store(r.N)
+			n++
+		}
+	}
+	return n
+}
+
 // apply takes in records in the order of the log. It returns whether it took in any, whether one asks for an answer, and
-// false for ok when the next one is of another generation.
+// false for ok when the next one is of another generation, or perhaps not the log's own: a renewal will tell.
 func (g *generation) apply(batch []Record) (some, ask, ok bool) {
 	for i := range batch {
 		r := &batch[i]
 		applied := g.applied.Load()
 		switch {
-		case r.Gen != g.gen && ruleGeneration:
+		case !g.has(r) && ruleGeneration:
 			return some, ask, false
 		case r.N <= applied:
 			ask = ask || r.Ask
 			continue
+		case r.unreadable && r.N > g.head.Load(): // the log's own record only if the log says that it has come so far
+			return some, ask, false
 		case r.N > applied+1:
 			g.lose(r.N - 1)
 		}

@@ -55,6 +55,7 @@ type Log struct {
 	marks        atomic.Pointer[table]
 	marked       atomic.Uint64 // how many marks were ever made
 	joined       atomic.Bool   // the current generation is the journal's
+	away         atomic.Bool   // the last renewal failed
 	refused      atomic.Bool   // the fleet has other terms
 
 	mu      sync.Mutex // held by whoever changes any of the above
@@ -65,6 +66,8 @@ type Log struct {
 	silent  map[string]lastSeen
 
 	census  census
+	reading reading // of tailLoop alone
+
 	kick    chan struct{} // renew now
 	adopted chan struct{} // closed and replaced with each generation
 	stop    context.CancelFunc
@@ -211,11 +214,15 @@ func (l *Log) adopt(at tiers.Position, now tiers.Instant) *generation {
 }
 
 // deliver takes in records that were read from the log. It returns whether somebody waits for them, and false for ok
-// when there are some of another generation.
+// when a renewal is needed to go on.
 func (l *Log) deliver(batch []Record) (ask, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	some, ask, ok := l.current.Load().apply(batch)
+	g := l.current.Load()
+	if n := g.meet(batch); n > 0 {
+		l.counters.unreadable.Add(uint64(n))
+	}
+	some, ask, ok := g.apply(batch)
 	if some {
 		l.changed()
 		l.settle()

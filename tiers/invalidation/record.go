@@ -19,6 +19,14 @@ type Record struct {
 	Soft      bool   // what matches is stale, rather than gone
 	Ask       bool   // somebody waits for it to be applied: say so at once
 	Selectors []Selector
+
+	unreadable bool
+}
+
+// Unreadable returns what stands for a record that is found at a position of the log and cannot be read: a purge of
+// everything. gen is 0 where that cannot be read either.
+func Unreadable(gen, n uint64) Record {
+	return Record{Gen: gen, N: n, Ask: true, Selectors: []Selector{{Kind: All}}, unreadable: true}
 }
 
 // records splits a purge into records.
@@ -69,7 +77,8 @@ type Journal interface {
 	Append(ctx context.Context, records []Record) (tiers.Position, error)
 
 	// Renew says that a member is alive and what it has applied, and returns the log's generation and the position of
-	// its last record. It returns [ErrTerms] for a member whose terms are not those of the others.
+	// its last record. It returns [ErrTerms] for a member whose terms are not those of the others. When the member has
+	// met records of this generation beyond the last one, others write there, too, and Renew begins another one.
 	Renew(ctx context.Context, m Renewal) (tiers.Position, error)
 
 	// Read returns the first records after a position, in order. It waits for one for as long as wait when there
@@ -90,6 +99,7 @@ type Journal interface {
 type Renewal struct {
 	ID      string
 	At      tiers.Position // what it has applied
+	Met     uint64         // the highest position that it has applied, or found something unreadable at
 	Counter uint64         // another one each time
 	Terms   string         // the same for the whole fleet
 }

@@ -64,7 +64,6 @@ func (l *Log) renewSoon() {
 
 // renewLoop renews the trust.
 func (l *Log) renewLoop(ctx context.Context) {
-	failing := false
 	for {
 		wait := l.lease / 3
 		g := l.current.Load()
@@ -77,13 +76,11 @@ func (l *Log) renewLoop(ctx context.Context) {
 			l.prune(ctx)
 			fallthrough
 		case err != nil:
-			if !failing {
+			if !l.away.Swap(true) {
 				l.log.Warn("the invalidation log is out of reach", "error", err)
 			}
-			failing = true
 			wait = l.lease / 12
-		case failing:
-			failing = false
+		case l.away.Swap(false):
 			l.log.Info("the invalidation log is back")
 			fallthrough
 		default:
@@ -109,7 +106,7 @@ func (l *Log) renew(ctx context.Context) error {
 	l.counter++
 	sent := tiers.Now() // before it is sent: the lease counts from here
 	at, err := l.journal.Renew(ctx, Renewal{
-		ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Counter: l.counter, Terms: l.terms,
+		ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Met: g.met(), Counter: l.counter, Terms: l.terms,
 	})
 	if err != nil {
 		l.counters.renewalsFailed.Add(1)
@@ -136,7 +133,9 @@ func (l *Log) tailLoop(ctx context.Context) {
 			continue
 		}
 		n, ask, err := l.tail(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
+			l.couldRead()
 			wait = pause
 			if n > 0 {
 				now := tiers.Now()
@@ -144,9 +143,11 @@ func (l *Log) tailLoop(ctx context.Context) {
 				last = now
 			}
 			continue
-		}
-		if errors.Is(err, errOther) {
+		case errors.Is(err, errAsk):
+			l.couldRead()
 			l.renewSoon()
+		case ctx.Err() == nil:
+			l.couldNotRead(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -157,7 +158,7 @@ func (l *Log) tailLoop(ctx context.Context) {
 	}
 }
 
-var errOther = errors.New("invalidation: records of another generation")
+var errAsk = errors.New("invalidation: records of another generation, or not the log's own")
 
 // gather lets some records come together after a batch of n, so that a thousand purges a second do not take as many round
 // trips of each sidecar. Who waits for a purge is kept waiting only when there are many: since is how long ago the batch
@@ -195,11 +196,12 @@ func (l *Log) tail(ctx context.Context) (n int, ask bool, err error) {
 		return 0, false, nil
 	}
 	ask, ok := l.deliver(batch)
+	l.tellUnreadable()
 	if ask {
 		l.renewSoon()
 	}
 	if !ok {
-		return len(batch), ask, errOther
+		return len(batch), ask, errAsk
 	}
 	return len(batch), ask, nil
 }

@@ -16,6 +16,8 @@ type Stats struct {
 	RenewalsFailed uint64
 	Generations    uint64             // how often another generation was adopted, the first included
 	Gaps           uint64             // how often records could not be read any more
+	Unreadable     uint64             // records that stand for a purge of everything, as they cannot be read
+	ReadsFailed    uint64             // attempts to read the log
 	Verdicts       map[Verdict]uint64 // checks that found a response not valid
 
 	Position  uint64 // what was applied last
@@ -29,6 +31,7 @@ type Stats struct {
 type counters struct {
 	applied, appended, appendsFailed, overflows uint64c
 	renewals, renewalsFailed, generations, gaps uint64c
+	unreadable, readsFailed                     uint64c
 	verdicts                                    [Gone + 1]uint64c
 }
 
@@ -40,6 +43,7 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		Applied: c.applied.Load(), Appended: c.appended.Load(), AppendsFailed: c.appendsFailed.Load(), Overflows: c.overflows.Load(),
 		Renewals: c.renewals.Load(), RenewalsFailed: c.renewalsFailed.Load(), Generations: c.generations.Load(), Gaps: c.gaps.Load(),
+		Unreadable: c.unreadable.Load(), ReadsFailed: c.readsFailed.Load(),
 		Verdicts: map[Verdict]uint64{}, Trusted: l.trusted(tiers.Now()),
 	}
 	for v := Stale; v <= Gone; v++ {

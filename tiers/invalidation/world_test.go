@@ -176,7 +176,7 @@ func (w *world) fault() {
 	i := w.IntN(sidecars)
 	c := w.cars[i]
 	long := time.Duration(w.Int64N(int64(2 * lease)))
-	what := w.IntN(9)
+	what := w.IntN(11)
 	if w.cuts {
 		what = 2
 	}
@@ -195,7 +195,11 @@ func (w *world) fault() {
 	case 7:
 		w.redis.restart()
 	case 8:
-		w.redis.stream = nil
+		w.redis.stream, w.redis.top = nil, 0
+	case 9:
+		w.redis.foreign()
+	case 10:
+		w.redis.later = w.now + long
 	}
 }
 
@@ -267,6 +271,8 @@ type fakeRedis struct {
 	gen     uint64
 	head    uint64
 	stream  []Record
+	top     uint64        // the highest position that the stream ever had
+	later   time.Duration // until then, records are in a later format
 	members map[string]Member
 	saved   []Record // what a restart brings back
 	readers []reader
@@ -280,6 +286,13 @@ type reader struct {
 
 func (r *fakeRedis) loseAll() {
 	r.lost, r.stream = true, nil
+}
+
+// foreign has another program write to the stream.
+func (r *fakeRedis) foreign() {
+	r.top += 1 + r.w.Uint64N(4)
+	r.stream = append(r.stream, Unreadable(0, r.top))
+	r.wake()
 }
 
 // restart brings back an older state, of another server.
@@ -296,8 +309,12 @@ func (r *fakeRedis) trim() {
 
 func (r *fakeRedis) open() {
 	if r.lost {
-		r.lost, r.gen, r.head, r.stream, r.members = false, r.w.Uint64()|1, 0, nil, map[string]Member{}
+		r.begin()
 	}
+}
+
+func (r *fakeRedis) begin() {
+	r.lost, r.gen, r.head, r.stream, r.top, r.members = false, r.w.Uint64()|1, 0, nil, 0, map[string]Member{}
 }
 
 func (r *fakeRedis) append(all []Record) tiers.Position {
@@ -305,10 +322,16 @@ func (r *fakeRedis) append(all []Record) tiers.Position {
 	if r.w.chance(30) {
 		r.saved = slices.Clone(r.stream)
 	}
+	if r.head < r.top {
+		r.begin()
+	}
 	for _, rec := range all {
 		r.head++
 		rec.Gen, rec.N = r.gen, r.head
-		r.stream = append(r.stream, rec)
+		if r.w.now < r.later {
+			rec = Unreadable(rec.Gen, rec.N)
+		}
+		r.stream, r.top = append(r.stream, rec), r.head
 	}
 	r.wake()
 	return tiers.Position{Gen: r.gen, N: r.head}
@@ -316,6 +339,9 @@ func (r *fakeRedis) append(all []Record) tiers.Position {
 
 func (r *fakeRedis) renew(m Renewal) tiers.Position {
 	r.open()
+	if m.At.Gen == r.gen && m.Met > r.head {
+		r.begin()
+	}
 	at := int64(-1)
 	if m.At.Gen == r.gen {
 		at = int64(m.At.N)

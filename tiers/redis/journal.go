@@ -71,7 +71,7 @@ func (j *Journal) Append(ctx context.Context, records []invalidation.Record) (ti
 
 // Renew implements [invalidation.Journal].
 func (j *Journal) Renew(ctx context.Context, m invalidation.Renewal) (tiers.Position, error) {
-	at, err := j.position(j.run(ctx, renewScript, newGeneration(), m.ID, m.At.Gen, m.At.N, m.Counter, m.Terms))
+	at, err := j.position(j.run(ctx, renewScript, newGeneration(), m.ID, m.At.Gen, m.At.N, m.Counter, m.Terms, m.Met))
 	var refused *termsError
 	if errors.As(err, &refused) {
 		return at, fmt.Errorf("%w, which are %q: this sidecar stores nothing until they agree", invalidation.ErrTerms, refused.fleet)
@@ -100,8 +100,8 @@ func (j *Journal) Members(ctx context.Context) (gen uint64, members []invalidati
 		}
 		position, _, _ := strings.Cut(value, " ")
 		at, err := strconv.ParseInt(position, 10, 64)
-		if err != nil {
-			return 0, nil, errReply
+		if err != nil { // damaged: it has applied nothing, until it renews or is removed
+			at = -1
 		}
 		members = append(members, invalidation.Member{ID: id, At: at, Value: value})
 	}
@@ -134,8 +134,11 @@ func (j *Journal) Read(ctx context.Context, after uint64, wait time.Duration) ([
 	}
 }
 
-// readCount is how many records are read at a time.
-const readCount = 1000
+const (
+	readCount = 1000 // records at a time
+
+	lastOf = "-18446744073709551615" // behind all that others may have put between two records
+)
 
 func (j *Journal) read(ctx context.Context, after uint64, wait time.Duration) ([]invalidation.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+time.Second)
@@ -144,7 +147,7 @@ func (j *Journal) read(ctx context.Context, after uint64, wait time.Duration) ([
 		wait = -1 // 0 would be for ever
 	}
 	streams, err := j.client.XRead(ctx, &goredis.XReadArgs{
-		Streams: []string{j.log, strconv.FormatUint(after, 10) + "-0"}, Count: readCount, Block: wait,
+		Streams: []string{j.log, strconv.FormatUint(after, 10) + lastOf}, Count: readCount, Block: wait,
 	}).Result()
 	switch {
 	case errors.Is(err, goredis.Nil):
@@ -230,19 +233,24 @@ func parseRecords(messages []goredis.XMessage) ([]invalidation.Record, error) {
 	return records, nil
 }
 
-func parseRecord(m goredis.XMessage) (r invalidation.Record, err error) {
-	id, _, _ := strings.Cut(m.ID, "-")
+// parseRecord reads one record. Of one that it cannot read, in part or at all, it takes the position only.
+func parseRecord(m goredis.XMessage) (invalidation.Record, error) {
+	id, seq, _ := strings.Cut(m.ID, "-")
+	n, err := strconv.ParseUint(id, 10, 64)
+	if err != nil {
+		return invalidation.Record{}, errReply
+	}
+	gen, err := number(m.Values["g"])
 	kind, _ := m.Values["k"].(string)
 	text, _ := m.Values["s"].(string)
-	r.Soft, r.Ask = strings.HasPrefix(kind, "s"), strings.HasSuffix(kind, "a")
-	if r.N, err = strconv.ParseUint(id, 10, 64); err != nil {
-		return r, errReply
+	r := invalidation.Record{Gen: gen, N: n, Soft: strings.HasPrefix(kind, "s"), Ask: strings.HasSuffix(kind, "a")}
+	if err != nil || seq != "0" || kind != flagsOf(&r) {
+		return invalidation.Unreadable(gen, n), nil
 	}
-	if r.Gen, err = number(m.Values["g"]); err != nil {
-		return r, err
+	if r.Selectors, err = invalidation.ParseSelectors(text); err != nil {
+		return invalidation.Unreadable(gen, n), nil //nolint:nilerr // that is what it says
 	}
-	r.Selectors, err = invalidation.ParseSelectors(text)
-	return r, err
+	return r, nil
 }
 
 // Advice tells what about this Redis makes the log lose records, or "" when nothing is known to. It is for a line in the

@@ -29,6 +29,9 @@ func journal(t testing.TB, url string, cfg invalidation.Config) *redis.Journal {
 	return j
 }
 
+// The journal's keys.
+const ctlKey, logKey = "nearside:v1:{nearside}:ctl", "nearside:v1:{nearside}:log"
+
 func tags(names ...string) (records []invalidation.Record) {
 	for _, name := range names {
 		records = append(records, invalidation.Record{Selectors: []invalidation.Selector{{Kind: invalidation.Tag, Name: name}}})
@@ -187,7 +190,7 @@ func TestJournalTerms(t *testing.T) {
 // Whatever happens to the data, a log that is not the one before has another generation.
 func TestJournalGenerations(t *testing.T) {
 	t.Parallel()
-	const ctl, log = "nearside:v1:{nearside}:ctl", "nearside:v1:{nearside}:log"
+	const ctl, log = ctlKey, logKey
 	for name, c := range map[string]struct {
 		harm  func(s *redistest.Server)
 		other bool
@@ -198,6 +201,11 @@ func TestJournalGenerations(t *testing.T) {
 		"the stream is gone":  {func(s *redistest.Server) { s.Do("del", log) }, false},
 		"its head is gone":    {func(s *redistest.Server) { s.Do("hdel", ctl, "head") }, true},
 		"the head went back":  {func(s *redistest.Server) { s.Do("hset", ctl, "head", "1") }, true},
+		"a head of letters":   {func(s *redistest.Server) { s.Do("hset", ctl, "head", "x1") }, true},
+		"a head of 30 digits": {func(s *redistest.Server) { s.Do("hset", ctl, "head", strings.Repeat("9", 30)) }, true},
+		"a generation of no":  {func(s *redistest.Server) { s.Do("hset", ctl, "gen", "no") }, true},
+		"the hash is a list":  {func(s *redistest.Server) { s.Do("del", ctl); s.Do("lpush", ctl, "x") }, true},
+		"another's record":    {func(s *redistest.Server) { s.Do("xadd", log, "*", "a", "b") }, true},
 		"another type":        {func(s *redistest.Server) { s.Do("del", log); s.Do("set", log, "x") }, true},
 		"restart":             {func(s *redistest.Server) { s.Kill(); s.Start() }, true},
 		"restart from an RDB": {func(s *redistest.Server) { s.Do("save"); s.Kill(); s.Start() }, true},
@@ -232,6 +240,59 @@ func TestJournalGenerations(t *testing.T) {
 			got, err := j.Read(t.Context(), after.N-1, 0)
 			wantNames(t, got, err, fmt.Sprintf("%d:td", after.N))
 		})
+	}
+}
+
+// A renewal, too, begins another generation when the hash is damaged, or when a member has met what the log does not have.
+func TestJournalRenewsDamaged(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	j := journal(t, s.URL(), invalidation.Config{})
+	at, err := j.Append(t.Context(), tags("a", "b", "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := func(met uint64) tiers.Position {
+		t.Helper()
+		p, err := j.Renew(t.Context(), invalidation.Renewal{ID: "one", At: at, Met: met})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := again(3); p != at {
+		t.Fatalf("%+v, want %+v", p, at)
+	}
+	s.Do("hset", ctlKey, "m:two", "x y")
+	if _, members, err := j.Members(t.Context()); err != nil || len(members) != 2 || members[0].At*members[1].At != -3 {
+		t.Errorf("with a damaged member: %+v, %v", members, err)
+	}
+	for _, harm := range []func(){
+		func() {},
+		func() { s.Do("hset", ctlKey, "head", "x1") },
+		func() { s.Do("del", ctlKey); s.Do("set", ctlKey, "x") },
+	} {
+		harm()
+		p := again(at.N + 1)
+		if p.Gen == at.Gen || p.N != 0 {
+			t.Errorf("%+v after %+v", p, at)
+		}
+		at = p
+	}
+}
+
+// Whoever may not append does not end the generation by trying to.
+func TestJournalMayNotAppend(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+@all", "-xadd")
+	j := journal(t, "redis://app:pw@"+s.Addr(), invalidation.Config{})
+	before := renew(t, j, "one", tiers.Position{}, 1)
+	if _, err := j.Append(t.Context(), tags("a")); err == nil {
+		t.Fatal("appended")
+	}
+	if after := renew(t, j, "one", tiers.Position{}, 2); after != before {
+		t.Errorf("%+v, want %+v", after, before)
 	}
 }
 

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 // member is a sidecar's log on a journal in Redis.
 func member(t testing.TB, url string, cfg invalidation.Config) *invalidation.Log {
 	t.Helper()
+	return memberLogged(t, url, cfg, new(lines))
+}
+
+func memberLogged(t testing.TB, url string, cfg invalidation.Config, log *lines) *invalidation.Log {
+	t.Helper()
 	if cfg.Coherence == "" {
 		cfg.Coherence = "available"
 	}
@@ -23,7 +29,7 @@ func member(t testing.TB, url string, cfg invalidation.Config) *invalidation.Log
 	if cfg.Index == 0 {
 		cfg.Index = 1000
 	}
-	l := invalidation.New(cfg, journal(t, url, cfg), new(lines).logger())
+	l := invalidation.New(cfg, journal(t, url, cfg), log.logger())
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	l.Start(ctx)
@@ -223,6 +229,116 @@ func TestLogRecalls(t *testing.T) {
 	eventually(t, long, "all recalled", func() bool { return verdict(b, kept) == invalidation.Valid })
 	if v := verdict(b, gone); v != invalidation.Gone {
 		t.Errorf("purged before it joined: %v", v)
+	}
+}
+
+// A record that cannot be read, or that another program wrote, purges everything once, is counted and told; and the log
+// goes on behind it.
+func TestLogUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(s *redistest.Server){
+		"a damaged record": func(s *redistest.Server) {
+			s.Do("xadd", logKey, "2-0", "g", "zz", "k", "h", "s", "tx\n")
+			s.Do("hset", ctlKey, "head", "2")
+		},
+		"a later format": func(s *redistest.Server) {
+			s.Do("xadd", logKey, "2-0", "g", s.Do("hget", ctlKey, "gen"), "k", "z", "s", "tx")
+			s.Do("hset", ctlKey, "head", "2")
+		},
+		"another's":             func(s *redistest.Server) { s.Do("xadd", logKey, "*", "a", "b") },
+		"another's, the next":   func(s *redistest.Server) { s.Do("xadd", logKey, "2-0", "a", "b") },
+		"another's, half a one": func(s *redistest.Server) { s.Do("xadd", logKey, "2-7", "a", "b") },
+		"another's, the last":   func(s *redistest.Server) { s.Do("xadd", logKey, "18446744073709551615-18446744073709551615", "a", "b") },
+	} {
+		for _, mode := range []string{"available", "strict"} {
+			t.Run(name+", "+mode, func(t *testing.T) {
+				t.Parallel()
+				s := redistest.Start(t)
+				cfg, log := invalidation.Config{Coherence: mode}, new(lines)
+				a, b := memberLogged(t, s.URL(), cfg, log), member(t, s.URL(), cfg)
+				if r := a.Purge(t.Context(), long, false, one); !r.Confirmed || r.Position.N != 1 {
+					t.Fatalf("%+v", r)
+				}
+				e := stored(a)
+				if v := verdict(a, e); v != invalidation.Valid {
+					t.Fatalf("before: %v", v)
+				}
+				spoil(s)
+				eventually(t, long, "the old response is not valid", func() bool { return verdict(a, e) != invalidation.Valid })
+				works(t, a, b)
+				if n := a.Stats().Unreadable; n != 1 {
+					t.Errorf("%d unreadable records", n)
+				}
+				if all := text(log.all()); strings.Count(all, "cannot be read, and stand for a purge of everything") != 1 {
+					t.Errorf("the log does not tell of it once:\n%s", all)
+				}
+				if v := verdict(a, e); v == invalidation.Valid {
+					t.Errorf("the old response is %v", v)
+				}
+			})
+		}
+	}
+}
+
+// works fails unless what is stored now can be served soon, and a purge of it is confirmed.
+func works(t *testing.T, a, b *invalidation.Log) {
+	t.Helper()
+	var ea, eb *tiers.Entry
+	fresh := func() bool {
+		ea, eb = stored(a), stored(b)
+		return verdict(a, ea) == invalidation.Valid && verdict(b, eb) == invalidation.Valid
+	}
+	eventually(t, long, "new responses are valid", fresh)
+	if r := b.Purge(t.Context(), long, false, one); !r.Confirmed {
+		t.Fatalf("%+v", r)
+	}
+	if verdict(a, ea) == invalidation.Valid || verdict(b, eb) == invalidation.Valid {
+		t.Error("a purge has no effect")
+	}
+	eventually(t, long, "new responses are valid again", fresh)
+}
+
+// Records between two of the log's own, which another program wrote, are passed over, and not read again and again.
+func TestLogBetweenRecords(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
+	if r := a.Purge(t.Context(), long, false, one); !r.Confirmed {
+		t.Fatalf("%+v", r)
+	}
+	s.Do("xadd", logKey, "1-7", "a", "b")
+	reads := s.Calls("xread")
+	time.Sleep(300 * time.Millisecond)
+	if n := s.Calls("xread") - reads; n > 10 {
+		t.Errorf("read %d times", n)
+	}
+	works(t, a, b)
+}
+
+// Without the right to read the log, each purge has everything revalidated; that is counted and told.
+func TestLogCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"available", "strict"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			s.Do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+@all", "-xread")
+			url, log := "redis://app:pw@"+s.Addr(), new(lines)
+			cfg := invalidation.Config{Coherence: mode}
+			a, b := memberLogged(t, url, cfg, log), member(t, url, cfg)
+			works(t, a, b)
+			works(t, b, a)
+			if n := a.Stats().ReadsFailed; n == 0 {
+				t.Error("not counted")
+			}
+			eventually(t, long, "the log tells of it", func() bool { return strings.Contains(text(log.all()), "cannot be read: each purge") })
+			s.Do("acl", "setuser", "app", "+xread")
+			eventually(t, long, "the log tells that it is over", func() bool { return strings.Contains(text(log.all()), "can be read again") })
+			if all := log.all(); len(all) != 2 {
+				t.Errorf("%d lines:\n%s", len(all), text(all))
+			}
+			works(t, a, b)
+		})
 	}
 }
 

@@ -14,8 +14,9 @@ import (
 //	stream PREFIX:v1:{PREFIX}:log  n-0: g = generation, k = h(ard) or s(oft), with a: somebody waits, s = selectors
 //
 // Every script begins by seeing whether this is still the Redis that the generation belongs to: a restart and a failover
-// change its replication ID. If not, or if the hash is gone, the log begins anew, as another generation. Numbers are
-// strings: Lua has no 64-bit integers. allow-oom: a Redis without memory must still tell everybody what is purged.
+// change its replication ID. If not, or if the hash is gone or damaged, the log begins anew, as another generation; so it
+// does when others have written to the stream, as far as that is in the way. Numbers are strings: Lua has no 64-bit
+// integers. allow-oom: a Redis without memory must still tell everybody what is purged.
 const scriptHead = `#!lua flags=allow-oom
 local ctl, log = KEYS[1], KEYS[2]
 local replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
@@ -26,8 +27,8 @@ local function begin(new)
   redis.call('HSET', ctl, 'gen', gen, 'replid', replid, 'head', '0')
 end
 local function open(new)
-  local s = redis.call('HMGET', ctl, 'gen', 'replid', 'head')
-  if s[1] and s[2] == replid and s[3] then
+  local s = redis.pcall('HMGET', ctl, 'gen', 'replid', 'head') -- of another type: s.err
+  if s[1] and s[2] == replid and s[3] and string.find(s[1], '^[1-9]%d*$') and string.find(s[3], '^%d+$') and #s[3] < 16 then
     gen, head = s[1], tonumber(s[3])
   else
     begin(new)
@@ -44,8 +45,8 @@ local i, anew = 4, false
 while i < #ARGV do
   local id = text(head + 1) .. '-0'
   local r = redis.pcall('XADD', log, 'MAXLEN', ARGV[2], ARGV[3], id, 'g', gen, 'k', ARGV[i], 's', ARGV[i + 1])
-  if type(r) == 'table' and r.err then -- the stream does not belong to the hash
-    if anew then return redis.error_reply(r.err) end
+  if type(r) == 'table' and r.err then -- the stream does not belong to the hash, or not to us alone
+    if anew or string.find(r.err, "can't run") or string.find(r.err, 'NOPERM') then return redis.error_reply(r.err) end
     begin(ARGV[1])
     i, anew = 4, true
   else
@@ -56,10 +57,11 @@ end
 redis.call('HSET', ctl, 'head', text(head))
 return {gen, text(head)}`)
 
-	// renewScript: new generation, ID, its generation, position, counter, terms → generation, head; and the fleet's terms,
-	// if they are others.
+	// renewScript: new generation, ID, its generation, position, counter, terms, the highest position it has met →
+	// generation, head; and the fleet's terms, if they are others.
 	renewScript = goredis.NewScript(scriptHead + `
 open(ARGV[1])
+if ARGV[3] == gen and tonumber(ARGV[7]) > head then begin(ARGV[1]) end -- others have written to the stream
 local terms = redis.call('HGET', ctl, 'terms')
 if terms ~= ARGV[6] then
   if terms and redis.call('HLEN', ctl) > 4 then
