@@ -106,13 +106,15 @@ func (ix *index) has(want listed) bool {
 	return false
 }
 
-// enlistSource puts a variant in front of the index in KEYS[1], which it makes when there is none, and returns the
-// index's epoch. A variant too many is removed. ARGV: the epoch of a new index, the variant's line, the key,
-// the least time to live in ms, the most variants.
+// enlistSource puts a variant in front of the index in KEYS[1], which it makes when there is none, or none that parseIndex
+// would read, and returns the index's epoch. A variant too many is removed. ARGV: the epoch of a new index, the variant's
+// line, the key, the least time to live in ms, the most variants.
 const enlistSource = `
 local epoch, line, tail, ttl = ARGV[1], ARGV[2] .. '\n', '\n' .. ARGV[3], tonumber(ARGV[4])
-local old, others, n = redis.call('GET', KEYS[1]), '', 1
-if old and string.sub(old, 1, 5) == 'NSV1 ' and string.sub(old, -#tail) == tail then
+local old, others, n = redis.pcall('GET', KEYS[1]), '', 1 -- of another type: no string
+local hex = string.rep('%x', 16)
+if type(old) == 'string' and string.find(old, '^NSV1 ' .. hex .. '\n') and string.sub(old, -#tail) == tail
+  and string.gsub(string.sub(old, 23, -#tail - 1), hex .. ' [^\n]+\n', '') == '' then
   epoch = string.sub(old, 6, 21)
   ttl = math.max(ttl, redis.call('PTTL', KEYS[1]))
   for l in string.gmatch(string.sub(old, 23, -#tail - 1), '[^\n]+\n') do

@@ -79,6 +79,61 @@ func TestDamagedValues(t *testing.T) {
 	tierstest.Same(t, got, e)
 }
 
+// TestDamagedIndexHeals: an index that cannot be read, or what else stands in its place, is replaced by the next variant.
+func TestDamagedIndexHeals(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	tier := open(t, patient(config(s.URL())))
+	key, en := tierstest.NewKey(), tierstest.Request{"accept": "en"}
+	e := tierstest.NewVariant(key, "x", "accept", en)
+	if err := tier.Put(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	var name, good string
+	for _, name = range s.Keys("*") {
+		if good, _ = s.Do("get", name).(string); strings.HasPrefix(good, "NSV1 ") {
+			break
+		}
+	}
+	replaced := func(old, with string) func() {
+		return func() { s.Do("set", name, strings.Replace(good, old, with, 1), "px", 100_000) }
+	}
+	for what, harm := range map[string]func(){
+		"an odd epoch": replaced("NSV1 0", "NSV1 z"), "an epoch of odd letters": func() { s.Do("set", name, good[:8]+"z"+good[9:], "px", 100_000) },
+		"no space": replaced(" accept", "!accept"), "an ID too long": replaced(" accept", "0 accept"),
+		"no list": replaced(" accept", " "), "an empty line": replaced(" accept", " accept\n"), "no line end": replaced(" accept\n", " accept"),
+		"a line of another's": replaced(" accept\n", " accept\nx\n"), "another key": replaced(string(key), string(key)+"x"),
+		"a stored response": func() { s.Do("set", name, "NSR1", "px", 100_000) },
+		"a list":            func() { s.Do("del", name); s.Do("lpush", name, "x") },
+		"a hash":            func() { s.Do("del", name); s.Do("hset", name, "x", "y") },
+		"a stream":          func() { s.Do("del", name); s.Do("xadd", name, "*", "x", "y") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			harm()
+			if got, err := tier.Get(t.Context(), key, en); err == nil {
+				if now, _ := s.Do("get", name).(string); now != good {
+					t.Fatalf("found %+v", got)
+				}
+			}
+			if err := tier.Put(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			got, err := tier.Get(t.Context(), key, en)
+			if err != nil {
+				t.Fatalf("%v; the index is %q", err, s.Do("get", name))
+			}
+			tierstest.Same(t, got, e)
+		})
+	}
+	de := tierstest.Request{"accept": "de"}
+	if err := tier.Put(t.Context(), tierstest.NewVariant(key, "y", "accept", de)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tier.Get(t.Context(), key, en); err != nil {
+		t.Errorf("a sound index was replaced: %v", err)
+	}
+}
+
 // TestHugeValue: a value that can be no stored response is not read to its end.
 func TestHugeValue(t *testing.T) {
 	s := redistest.Start(t)
