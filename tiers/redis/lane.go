@@ -76,9 +76,7 @@ func (l *lane) trip(ctx context.Context, op Op, cmds []goredis.Cmder, jobs int) 
 	}
 	switch r := classify(ctx, cause); {
 	case r == Cancelled, r == Timeout && hurried(ctx): // says nothing about the server
-	case !r.failing(op):
-		l.breaker.succeeded()
-	default:
+	case r.failing(op):
 		l.failed(state, &Error{op, r, cause}, weigh(jobs))
 	}
 	return err
