@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/tiers/invalidation"
 	"github.com/nearside-cache/nearside/tiers/memory"
 	"github.com/nearside-cache/nearside/tiers/redis"
 	"github.com/nearside-cache/nearside/tiers/redis/embedded"
@@ -278,6 +280,7 @@ func TestWrongPassword(t *testing.T) {
 					t.Fatalf("Get = %v", err)
 				}
 				texts = append(texts, err.Error())
+				_ = tier.Put(t.Context(), tierstest.NewEntry("k", "x")) // refused, which says nothing for Redis
 			}
 			if auth, skipped := count(tier, redis.OpGet, redis.Auth), count(tier, redis.OpGet, redis.Open); auth != 5 || skipped != 15 {
 				t.Errorf("%d auth errors, %d not asked; want 5 and 15", auth, skipped)
@@ -290,11 +293,100 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
+// rights are those that the README says Redis's user needs; more is what it says of other cases.
+func rights(t *testing.T, more ...any) (args []any) {
+	t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(readme), "ACL SETUSER nearside ")
+	text, _, closed := strings.Cut(text, "```")
+	if !found || !closed {
+		t.Fatal("the README has no ACL")
+	}
+	args = []any{"acl", "setuser", "nearside"}
+	for word := range strings.FieldsSeq(text) {
+		args = append(args, word)
+	}
+	for _, right := range more {
+		if !strings.Contains(string(readme), "`"+right.(string)+"`") {
+			t.Errorf("the README does not mention %s", right)
+		}
+	}
+	return append(args, more...)
+}
+
+// denied lists what the user was not allowed to do.
+func denied(s *redistest.Server) (all []string) {
+	for _, entry := range s.Do("acl", "log").([]any) {
+		all = append(all, fmt.Sprint(entry))
+	}
+	return all
+}
+
+// TestACLIsEnough: the user that the README describes may do all that Nearside does, and nothing else.
+func TestACLIsEnough(t *testing.T) {
+	t.Parallel()
+	use := func(t *testing.T, url string, cfg invalidation.Config) {
+		contract(t, config(url))
+		claims(t, open(t, config(url)), open(t, config(url)))
+		a := member(t, url, cfg)
+		works(t, a, member(t, url, cfg))
+		works(t, a, member(t, url, cfg)) // which recalls what was purged before
+		if err := journal(t, url, cfg).Remove(t.Context(), invalidation.Member{ID: "x", Value: "y"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := journal(t, url, cfg).Renew(t.Context(), invalidation.Renewal{ID: "x", Terms: "other"}); !errors.Is(err, invalidation.ErrTerms) {
+			t.Errorf("with other terms: %v", err)
+		}
+		a.Close(t.Context())
+		_ = journal(t, url, cfg).Advice(t.Context())
+	}
+	t.Run("one server", func(t *testing.T) {
+		t.Parallel()
+		s := redistest.Start(t)
+		args := rights(t)
+		s.Do(args...)
+		use(t, "redis://nearside:password@"+s.Addr(), invalidation.Config{})
+		for _, no := range denied(s) {
+			t.Errorf("not allowed: %s", no)
+		}
+		for _, arg := range args {
+			if command, ok := strings.CutPrefix(arg.(string), "+"); ok && s.Calls(command) == 0 {
+				t.Errorf("%s is not needed", arg)
+			}
+		}
+	})
+	t.Run("a database and replicas", func(t *testing.T) {
+		t.Parallel()
+		s := redistest.Start(t)
+		redistest.Start(t, "--replicaof", "127.0.0.1", s.Port)
+		s.Do(rights(t, "+select", "+wait")...)
+		use(t, "redis://nearside:password@"+s.Addr()+"/1", invalidation.Config{Replicas: 1})
+		for _, no := range denied(s) {
+			t.Errorf("not allowed: %s", no)
+		}
+	})
+	t.Run("a cluster", func(t *testing.T) {
+		t.Parallel()
+		nodes, _ := redistest.Cluster(t, 3, false)
+		for _, n := range nodes {
+			n.Do(rights(t, "+cluster|slots", "+command", "+asking", "+readonly")...)
+		}
+		use(t, strings.Replace(redistest.ClusterURL(nodes), "redis://", "redis://nearside:password@", 1), invalidation.Config{})
+		for _, n := range nodes {
+			for _, no := range denied(n) {
+				t.Errorf("not allowed: %s", no)
+			}
+		}
+	})
+}
+
 func TestACL(t *testing.T) {
 	s := redistest.Start(t)
 	s.Do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+get", "+getrange", "+pttl", "+set", "+unlink", "+eval", "+evalsha", "+ping", "+hello")
 	s.Do("acl", "setuser", "reader", "on", ">pw", "~nearside:*", "+getrange", "+pttl", "+ping", "+hello")
-	t.Run("all that is needed", func(t *testing.T) { contract(t, config("redis://app:pw@"+s.Addr())) })
 	t.Run("reads only", func(t *testing.T) {
 		writer, reader := open(t, patient(config(s.URL()))), open(t, patient(config("redis://reader:pw@"+s.Addr())))
 		e := tierstest.NewEntry(tierstest.NewKey(), "x")
