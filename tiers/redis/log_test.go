@@ -307,10 +307,10 @@ func TestLogBetweenRecords(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	s.Do("xadd", logKey, "1-7", "a", "b")
-	reads := s.Calls("xread")
+	reads, began := s.Calls("xread"), time.Now()
 	time.Sleep(300 * time.Millisecond)
-	if n := s.Calls("xread") - reads; n > 10 {
-		t.Errorf("read %d times", n)
+	if n, took := s.Calls("xread")-reads, time.Since(began); n > 10+int(took/(50*time.Millisecond)) {
+		t.Errorf("read %d times in %v", n, took)
 	}
 	works(t, a, b)
 }
@@ -334,8 +334,8 @@ func TestLogCannotBeRead(t *testing.T) {
 			eventually(t, long, "the log tells of it", func() bool { return strings.Contains(text(log.all()), "cannot be read: each purge") })
 			s.Do("acl", "setuser", "app", "+xread")
 			eventually(t, long, "the log tells that it is over", func() bool { return strings.Contains(text(log.all()), "can be read again") })
-			if all := log.all(); len(all) != 2 {
-				t.Errorf("%d lines:\n%s", len(all), text(all))
+			if all := text(log.all()); strings.Count(all, "cannot be read") != 1 {
+				t.Errorf("told more than once:\n%s", all)
 			}
 			works(t, a, b)
 		})

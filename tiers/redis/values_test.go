@@ -99,8 +99,8 @@ func TestDamagedIndexHeals(t *testing.T) {
 		return func() { s.Do("set", name, strings.Replace(good, old, with, 1), "px", 100_000) }
 	}
 	for what, harm := range map[string]func(){
-		"an odd epoch": replaced("NSV1 0", "NSV1 z"), "an epoch of odd letters": func() { s.Do("set", name, good[:8]+"z"+good[9:], "px", 100_000) },
-		"no space": replaced(" accept", "!accept"), "an ID too long": replaced(" accept", "0 accept"),
+		"an odd epoch": func() { s.Do("set", name, good[:8]+"z"+good[9:], "px", 100_000) },
+		"no space":     replaced(" accept", "!accept"), "an ID too long": replaced(" accept", "0 accept"),
 		"no list": replaced(" accept", " "), "an empty line": replaced(" accept", " accept\n"), "no line end": replaced(" accept\n", " accept"),
 		"a line of another's": replaced(" accept\n", " accept\nx\n"), "another key": replaced(string(key), string(key)+"x"),
 		"a stored response": func() { s.Do("set", name, "NSR1", "px", 100_000) },
