@@ -244,3 +244,39 @@ func TestRecordText(t *testing.T) {
 		}
 	}
 }
+
+// A record that cannot be read purges everything, but not before the log says that it has come so far: one that another
+// program wrote further ahead must not hide those between.
+func TestUnreadable(t *testing.T) {
+	l := newLocal(1000)
+	l.Purge(t.Context(), 0, false, []Selector{{Tag, "one"}})
+	e := stored(l, "http://h/a", "two\n", l.Now())
+	gen := l.Now().Gen
+	if _, ok := l.deliver([]Record{Unreadable(0, 9)}); ok || l.Now().N != 1 || l.current.Load().met() != 9 {
+		t.Fatalf("taken in although the log may not have it: %v, %+v", ok, l.Now())
+	}
+	if v := l.Check(e, 0); v != Valid {
+		t.Errorf("before that: %v", v)
+	}
+	l.deliver([]Record{{Gen: gen, N: 2, Selectors: []Selector{{Tag, "two"}}}})
+	if v := l.Check(e, 0); v != Gone {
+		t.Errorf("purged by one between: %v", v)
+	}
+	e = stored(l, "http://h/a", "two\n", l.Now())
+	raise(&l.current.Load().head, 9)
+	if ask, ok := l.deliver([]Record{Unreadable(gen, 9)}); !ask || !ok || l.Now().N != 9 {
+		t.Fatalf("not taken in: %v, %v, %+v", ask, ok, l.Now())
+	}
+	if v := l.Check(e, 0); v != Gone {
+		t.Errorf("purged: %v", v)
+	}
+	if v := l.Check(stored(l, "http://h/a", "two\n", l.Now()), 0); v != Valid {
+		t.Errorf("what was fetched afterwards is %v", v)
+	}
+	if _, ok := l.deliver([]Record{Unreadable(gen+1, 10)}); ok {
+		t.Error("one of another generation is taken in")
+	}
+	if n := l.Stats().Unreadable; n != 1 {
+		t.Errorf("%d counted", n)
+	}
+}
