@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"testing"
 )
 
@@ -69,5 +70,73 @@ func TestPurgeSpellings(t *testing.T) {
 		s.isStored(c.stored)
 		s.purgeOne(c.kind, c.selector)
 		s.isGone(c.stored, c.kind+" "+c.selector)
+	}
+}
+
+// What is not in the Key does not matter to a purge either: parameters that are ignored, everywhere or on a route, and those
+// that the response says nothing depends on.
+func TestPurgeIgnoredParameters(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	fresh(o, `No-Vary-Search: params=("sid")`)
+	s := nearside(t, o.env(), "KEY_IGNORE_PARAMS=utm_*", `ROUTES=[{"path": "/r/**", "ignore_params": ["page"]}]`)
+	for _, c := range []struct {
+		target string
+		purge  func(target string)
+	}{
+		{"/x?utm_a=1", func(target string) { s.tell("PURGE", target, "") }},
+		{"/x?b=2&utm_a=1", func(target string) { s.purgeOne("uri", o.url(target)) }},
+		{"/r/x?page=1", func(target string) { s.purgeOne("uri", target) }},
+		{"/r/x?utm_a=1&b=2&page=1", func(target string) { s.purgeOne("uri", target) }},
+		{"/x?utm_a=1", func(string) { s.purgeOne("prefix", "/x?utm_a") }},
+		{"/r/x?page=1", func(string) { s.purgeOne("prefix", "/r/x?page=") }},
+		{"/x?utm_a=1", func(target string) { s.do("PUT "+target, "Content-Length: 0") }},
+		{"/r/x?page=1", func(target string) { s.do("PUT "+target, "Content-Length: 0") }},
+		{"/r/x?page=1&b=2", func(target string) { s.do("DELETE " + target) }},
+		{"/x?utm_a=1", func(target string) { s.do("POST /", "Content-Length: 0", "X-Location: "+target) }},
+		{"/r/x?page=1", func(string) { s.do("POST /r/", "Content-Length: 0", "X-Content-Location: x?page=1") }},
+		{"/n?sid=1", func(string) { s.purgeOne("prefix", "/n?") }},
+		{"/n?sid=1", func(string) { s.purgeOne("prefix", "/n?sid=1") }},
+		{"/n?sid=1&a=1", func(string) { s.purgeOne("prefix", "/n?a=1") }},
+	} {
+		s.isStored(c.target)
+		c.purge(c.target)
+		s.isGone(c.target, "its purge")
+	}
+}
+
+// The origin names itself as it is named to: by its URL, by the Host that it is sent, by none at a unix socket.
+func TestUnsafeRequestsPurgeWhatTheOriginNames(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	socket := filepath.Join(t.TempDir(), "up")
+	u := serveOrigin(t, listenUnix(t, socket))
+	fresh(o)
+	fresh(u)
+	for _, c := range []struct {
+		upstream, host string
+		locations      []string
+	}{
+		{o.env(), "", []string{"/l/2", "2", o.url("/l/2")}},
+		{o.env(), "preserve", []string{"/l/2", "http://app.test/l/2", "http://APP.test:80/l/2", "https://app.test/l/2", o.url("/l/2")}},
+		{o.env(), "data.test", []string{"/l/2", "http://data.test/l/2", "http://data.test:80/l/2", "//data.test/l/2", o.url("/l/2")}},
+		{o.env() + "/base", "data.test", []string{"/base/l/2", "2", "http://data.test/base/l/2", "https://data.test/l/2", o.url("/base/l/2")}},
+		{"UPSTREAM_URL=unix://" + socket, "", []string{"/l/2", "2", "http://localhost/l/2"}},
+	} {
+		s := nearside(t, c.upstream, "UPSTREAM_HOST="+c.host)
+		const host = "Host: app.test"
+		for i, location := range c.locations {
+			field := []string{"X-Location: ", "X-Content-Location: "}[i%2]
+			s.isStored("/l/2", host)
+			s.do("POST /l/", host, "Content-Length: 0", field+location)
+			s.isGone("/l/2", c.upstream+" "+field+location, host)
+		}
+		s.isStored("/l/2", host)
+		s.do("POST /l/", host, "Content-Length: 0", "X-Location: http://other.test/l/2")
+		s.get("/l/2", host).wants(200, "hit; detail=L1", s.get("/l/2", host).body)
+		if c.host == "data.test" {
+			s.purgeOne("uri", "http://data.test:80/l/2")
+			s.isGone("/l/2", c.upstream+" a purge", host)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type Handler struct {
 	routes       *routes.Table
 	searches     searches
 	uriPrefix    string // the upstream's URI, the beginning of each target URI
+	origin       string // the same without its base path
 	preserveHost bool   // the client's Host goes upstream, so it belongs to the Key
 	hostName     string // a configured Host goes upstream: the same
 	pseudonym    []byte // this process's name in Via (RFC 9110 §7.6.3)
@@ -90,6 +92,7 @@ func New(p Parts) *Handler {
 		budget:    budget{limit: int64(p.Config.QueueBytes)},
 		flights:   newFlights(),
 	}
+	h.origin = strings.TrimSuffix(h.uriPrefix, p.Upstream.URL.Base())
 	switch p.Upstream.Host {
 	case "preserve":
 		h.preserveHost = true

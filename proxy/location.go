@@ -2,9 +2,9 @@ package proxy
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/nearside-cache/nearside/tiers"
+	"github.com/nearside-cache/nearside/upstream"
 )
 
 // appendMapped appends the field lines of h, with Location mapped to the client's view.
@@ -59,7 +59,7 @@ func (x *exchange) mapLocation(ref []byte) []byte {
 		if end < 0 {
 			end = len(path)
 		}
-		if !x.isUpstream(string(path[:end])) {
+		if !x.isUpstream(up.Scheme(), string(path[:end])) {
 			return ref
 		}
 		path = path[end:]
@@ -81,12 +81,22 @@ func (x *exchange) mapLocation(ref []byte) []byte {
 	return append(append([]byte("http://"), x.host...), path...)
 }
 
-// isUpstream tells whether authority means the upstream: by its URL, or by the Host that it is sent.
-func (x *exchange) isUpstream(authority string) bool {
+// isUpstream tells whether a reference with this scheme (none is the upstream's) and authority means the upstream: by its
+// URL, or by the Host that it is sent, under which it may be known by either scheme.
+func (x *exchange) isUpstream(scheme, authority string) bool {
+	h := x.h
+	if scheme == "" {
+		scheme = h.Upstream.URL.Scheme()
+	}
+	shown := h.hostName
+	if h.preserveHost {
+		shown = string(x.host)
+	}
 	switch {
-	case x.h.preserveHost && strings.EqualFold(authority, string(x.host)),
-		x.h.hostName != "" && strings.EqualFold(authority, x.h.hostName):
+	case scheme != "http" && scheme != "https":
+		return false
+	case shown != "" && upstream.SameAuthority(scheme, authority, shown):
 		return true
 	}
-	return x.h.Upstream.URL.IsAuthority(authority)
+	return scheme == h.Upstream.URL.Scheme() && h.Upstream.URL.IsAuthority(authority)
 }

@@ -59,7 +59,7 @@ func (h *Handler) judgePost(x *exchange, resp *upstream.Response, t policy.Times
 		return nil, policy.ReasonNone
 	}
 	r := x.policy.ReadResponse(resp.Status, resp.Header)
-	e, _ := x.policy.NewEntryOfPost(x.ctx.Method(), x.key().URI(), &x.req, x.header, &r, t)
+	e, _ := x.policy.NewEntryOfPost(x.ctx.Method(), strings.TrimPrefix(x.key().URI(), h.origin), x.isUpstream, &x.req, x.header, &r, t)
 	if e != nil {
 		e.Key = tiers.Key(strings.Clone(string(x.key())))
 		h.Invalidation.Stamp(e, asOf)

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -85,18 +84,16 @@ func (x *exchange) bases(key tiers.Key) (entries []*tiers.Entry) {
 // the log it waits for as long as L2 may take, and not at all while the log is out of reach. It returns the position
 // that the answer itself has.
 func (h *Handler) invalidate(x *exchange, answer tiers.Header) tiers.Position {
-	uris := append([]string{x.key().URI()}, policy.Invalidated(x.key().URI(), answer)...)
-	var selectors []invalidation.Selector
-	add := func(kind invalidation.Kind, name string) {
-		if s, err := invalidation.Select(kind, strings.Clone(name)); err == nil { // a group may be empty: nothing has it
-			selectors = append(selectors, s)
-		}
+	uris := []string{h.uriPrefix + string(x.target.raw)}
+	for _, target := range policy.Invalidated(strings.TrimPrefix(uris[0], h.origin), x.isUpstream, answer) {
+		uris = append(uris, h.urisOf(target)...)
 	}
+	var selectors []invalidation.Selector
 	for _, uri := range uris {
-		add(invalidation.URI, uri)
+		selectors, _ = h.appendSelectors(selectors, invalidation.URI, uri) //nolint:errcheck // there is nothing wrong with a URI
 	}
 	for _, group := range policy.InvalidatedGroups(answer) {
-		add(invalidation.Tag, group)
+		selectors, _ = h.appendSelectors(selectors, invalidation.Tag, strings.Clone(group)) //nolint:errcheck // a group may be empty: nothing has it
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), h.LogTimeout)
 	defer cancel()
@@ -127,41 +124,4 @@ func (x *exchange) firm(entries []*tiers.Entry) []*tiers.Entry {
 	}
 	now := time.Now()
 	return slices.DeleteFunc(slices.Clone(entries), func(e *tiers.Entry) bool { return !policy.Strong(e, now) })
-}
-
-var errForeign = errors.New("neither a path nor a URL of the upstream")
-
-// Selector makes a selector of what an operator calls a stored response: a URI or the beginning of one may be given as a
-// path, as clients ask for it, or as a URL of the upstream.
-func (h *Handler) Selector(kind invalidation.Kind, name string) (invalidation.Selector, error) {
-	if kind == invalidation.URI || kind == invalidation.Prefix {
-		uri, err := h.uriOf(name)
-		if err != nil {
-			return invalidation.Selector{}, err
-		}
-		name = uri
-	}
-	return invalidation.Select(kind, name)
-}
-
-// uriOf returns the target URI that name is about.
-func (h *Handler) uriOf(name string) (string, error) {
-	if strings.HasPrefix(name, "/") {
-		return h.uriPrefix + name, nil
-	}
-	rest, absolute := cutHTTPScheme([]byte(name))
-	authority, path := string(rest), "/"
-	if i := strings.IndexAny(authority, "/?"); i >= 0 {
-		authority, path = authority[:i], "/"+strings.TrimPrefix(authority[i:], "/")
-	}
-	up := &h.Upstream.URL
-	switch {
-	case !absolute || authority == "":
-		return "", errForeign
-	case up.IsAuthority(authority) && strings.HasPrefix(strings.ToLower(name), up.Scheme()+"://"):
-		return strings.TrimSuffix(h.uriPrefix, up.Base()) + path, nil
-	case h.preserveHost, strings.EqualFold(authority, h.hostName): // as clients, or the upstream, know it
-		return h.uriPrefix + path, nil
-	}
-	return "", errForeign
 }

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"net"
 	"net/url"
 	"strings"
 )
@@ -27,21 +26,18 @@ func (u URL) Scheme() string {
 // Base returns the path in front of every target; it is empty or begins with "/", and never ends in one.
 func (u URL) Base() string { return u.base }
 
-// IsAuthority tells whether authority, as it stands in a reference with the URL's scheme, means the origin:
-// the same host in any case, and the same port, which may be left out where it is the scheme's own.
+// IsAuthority tells whether authority, as it stands in a reference with the URL's scheme, means the origin.
 func (u URL) IsAuthority(authority string) bool {
-	if u.network == "unix" {
-		return strings.EqualFold(authority, u.authority)
-	}
-	return strings.EqualFold(u.withPort(authority), u.withPort(u.authority))
+	return SameAuthority(u.Scheme(), authority, u.authority)
 }
 
-func (u URL) withPort(authority string) string {
-	if _, _, err := net.SplitHostPort(authority); err == nil {
-		return authority
+// SameAuthority tells whether two authorities are of one origin (RFC 9110 §4.3.1): the same host in any case, and the
+// same port, which may be left out where it is the scheme's own.
+func SameAuthority(scheme, a, b string) bool {
+	port := ":80"
+	if scheme == "https" {
+		port = ":443"
 	}
-	if u.tls {
-		return authority + ":443"
-	}
-	return authority + ":80"
+	bare := func(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, port), ":") }
+	return strings.EqualFold(bare(a), bare(b))
 }

@@ -51,3 +51,25 @@ func TestURLRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestIsAuthority(t *testing.T) {
+	for _, c := range []struct {
+		url, authority string
+		want           bool
+	}{
+		{"http://api", "api:80", true},
+		{"http://api:80", "API", true},
+		{"http://api", "api:", true},
+		{"http://api:443", "api", false},
+		{"https://api", "api:443", true},
+		{"https://api", "api:80", false},
+		{"http://[::1]", "[::1]:80", true},
+		{"http://api", "other", false},
+		{"unix:///run/api.sock", "localhost", true},
+		{"unix:///run/api.sock", "api", false},
+	} {
+		if u := mustURL(t, c.url); u.IsAuthority(c.authority) != c.want {
+			t.Errorf("%s is %s: %v, want %v", c.authority, c.url, !c.want, c.want)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/nearside-cache/nearside/proxy"
@@ -126,12 +125,11 @@ func (p purger) parse(q *purgeRequest) (selectors []invalidation.Selector, wait 
 		return nil, 0, errors.New("no selectors")
 	}
 	for _, name := range q.Selectors {
-		s, err := p.handler.Selector(kind, name)
+		named, err := p.handler.Selectors(kind, name)
 		if err != nil {
 			return nil, 0, fmt.Errorf("selector %.80q: %w", name, err)
 		}
-		s.Name = strings.Clone(s.Name)
-		selectors = append(selectors, s)
+		selectors = append(selectors, named...)
 	}
 	return selectors, wait, nil
 }

@@ -13,33 +13,37 @@ func Invalidates(m Method, status int) bool {
 	return m == Unsafe && 200 <= status && status <= 399
 }
 
-// Invalidated returns the URIs besides target that the answer to a successful unsafe request invalidates (RFC
-// 9111 §4.4): those in Location and Content-Location that have the origin of target, an absolute URI. They are
-// spelt as keys are, with target's scheme and authority, and as the answer has the rest.
-func Invalidated(target string, h tiers.Header) (uris []string) {
+// Own tells whether an absolute reference with this scheme and authority is to the origin that the reference comes from. The
+// scheme is in lower case; it is empty where it is that of the request.
+type Own func(scheme, authority string) bool
+
+// Invalidated returns the targets besides target that the answer to a successful unsafe request invalidates (RFC 9111
+// §4.4): those in Location and Content-Location that are of the same origin. Targets are paths, perhaps with a query, as
+// the origin has them; they are spelt as the answer has them.
+func Invalidated(target string, own Own, h tiers.Header) (targets []string) {
 	for n, v, rest := h.Next(); n != nil; n, v, rest = rest.Next() {
 		if !tiers.EqualFold(n, "Location") && !tiers.EqualFold(n, "Content-Location") {
 			continue
 		}
-		if uri, ok := resolve(target, string(v)); ok && uri != target && !slices.Contains(uris, uri) {
-			uris = append(uris, uri)
+		if t, ok := resolve(target, string(v), own); ok && t != target && !slices.Contains(targets, t) {
+			targets = append(targets, t)
 		}
 	}
-	return uris
+	return targets
 }
 
 // NewEntryOfPost makes the stored response that GET and HEAD get, for r, the answer to a POST request to
-// target (RFC 9110 §9.3.3): it must give its lifetime, and be what target is now, by an equal
+// target (RFC 9110 §9.3.3), as for Invalidated: it must give its lifetime, and be what target is now, by an equal
 // Content-Location. For the rest it is as NewEntry. What is stored for target is invalid all the same, and to
 // be removed before.
-func (c *Config) NewEntryOfPost(method []byte, target string, req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
+func (c *Config) NewEntryOfPost(method []byte, target string, own Own, req *Request, header tiers.Header, r *Response, t Times) (*tiers.Entry, Reason) {
 	location, _ := r.Header.Get("Content-Location")
-	uri, ok := resolve(target, string(location))
+	located, ok := resolve(target, string(location), own)
 	_, lifetime := r.explicitLifetime(t.Wall)
 	switch {
 	case string(method) != "POST" || req.Is(Unkeyed):
 		return nil, ReasonMethod
-	case r.Status != 200 || len(location) == 0 || !ok || uri != target:
+	case r.Status != 200 || len(location) == 0 || !ok || located != target:
 		return nil, ReasonMethod
 	case !lifetime:
 		return nil, ReasonNoFreshness
@@ -49,31 +53,27 @@ func (c *Config) NewEntryOfPost(method []byte, target string, req *Request, head
 	return c.NewEntry(&get, header, r, t)
 }
 
-// resolve returns the URI that ref means in relation to target (RFC 3986 §5.2), without its fragment, when both
+// resolve returns the target that ref means in relation to target (RFC 3986 §5.2), without its fragment, when both
 // have one origin. Nothing is decoded or encoded, so that it compares with keys.
-func resolve(target, ref string) (uri string, ok bool) {
-	scheme, rest, ok := strings.Cut(target, "://")
-	authority, path := cutAuthority(rest)
-	if !ok || scheme != "http" && scheme != "https" || authority == "" {
-		return "", false
-	}
+func resolve(target, ref string, own Own) (resolved string, ok bool) {
 	ref, _, _ = strings.Cut(ref, "#")
-	if s, after, has := strings.Cut(ref, ":"); has && !strings.ContainsAny(s, "/?") {
-		if !strings.EqualFold(s, scheme) || !strings.HasPrefix(after, "//") {
-			return "", false
-		}
+	scheme, after, absolute := strings.Cut(ref, ":")
+	if absolute = absolute && !strings.ContainsAny(scheme, "/?"); absolute {
 		ref = after
+	} else {
+		scheme = ""
 	}
-	if after, has := strings.CutPrefix(ref, "//"); has {
-		var other string
-		if other, ref = cutAuthority(after); !sameAuthority(scheme, authority, other) {
+	after, has := strings.CutPrefix(ref, "//")
+	if has {
+		var authority string
+		if authority, ref = cutAuthority(after); authority == "" || !own(strings.ToLower(scheme), authority) {
 			return "", false
 		}
 		if ref == "" || ref[0] == '?' {
 			ref = "/" + ref
 		}
 	}
-	return scheme + "://" + authority + merge(path, ref), true
+	return merge(target, ref), has || !absolute
 }
 
 // cutAuthority splits off what stands before the path.
@@ -82,17 +82,6 @@ func cutAuthority(s string) (authority, rest string) {
 		return s[:i], s[i:]
 	}
 	return s, ""
-}
-
-// sameAuthority tells whether two authorities are of one origin (RFC 9110 §4.3.1): a port that is the scheme's
-// may be left out.
-func sameAuthority(scheme, a, b string) bool {
-	port := ":80"
-	if scheme == "https" {
-		port = ":443"
-	}
-	bare := func(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, port), ":") }
-	return strings.EqualFold(bare(a), bare(b))
 }
 
 // merge resolves ref, a path and query, in relation to base, the same (RFC 3986 §5.2.2 to §5.2.4).

@@ -18,7 +18,7 @@
 //	§4.2.3, §5.1        freshness.go    TestAge, TestApparentAge
 //	§4.3.1, §4.3.2      validate.go     TestAppendConditions, TestNotModified
 //	§4.3.5              validate.go     TestHeadFreshened, TestOutdated
-//	§4.4                invalidate.go   TestInvalidates, TestInvalidated, TestSameOrigin, FuzzInvalidated
+//	§4.4                invalidate.go   TestInvalidates, TestInvalidated, FuzzInvalidated
 //	§5.2                directives.go   TestDirectives, FuzzDirectives
 //	§5.2.1              decide.go       TestDecide
 //	§5.2.2              storable.go, freshness.go   TestStorable, TestUnderstood, TestWindows

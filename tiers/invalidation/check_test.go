@@ -106,7 +106,7 @@ func TestSpellings(t *testing.T) {
 }
 
 func TestSelectRefuses(t *testing.T) {
-	for _, name := range []string{"", "a\nb", "a\r", strings.Repeat("x", maxName+1)} {
+	for _, name := range []string{"", "a\nb", "a\r", strings.Repeat("x", MaxName+1)} {
 		if s, err := Select(Tag, name); err == nil {
 			t.Errorf("%q became %+v", name, s)
 		}

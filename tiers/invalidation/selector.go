@@ -47,8 +47,8 @@ type Selector struct {
 	Name string // of All: empty
 }
 
-// maxName is how long a selector's name may be, in bytes.
-const maxName = 8 << 10
+// MaxName is how long a selector's name may be, in bytes.
+const MaxName = 8 << 10
 
 // Select makes a Selector. name is an absolute target URI for URI and Prefix, and is normalised as those of
 // stored responses are; a tag stands for itself; for All it is ignored. It returns an error for an empty name, one that
@@ -60,8 +60,8 @@ func Select(kind Kind, name string) (Selector, error) {
 	switch {
 	case name == "":
 		return Selector{}, errors.New("a selector is empty")
-	case len(name) > maxName:
-		return Selector{}, fmt.Errorf("a selector is longer than %d bytes", maxName)
+	case len(name) > MaxName:
+		return Selector{}, fmt.Errorf("a selector is longer than %d bytes", MaxName)
 	case strings.ContainsAny(name, "\r\n"):
 		return Selector{}, errors.New("a selector holds a line end")
 	}
