@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"github.com/nearside-cache/nearside/proxy/admin"
 	"github.com/nearside-cache/nearside/proxy/environ"
@@ -75,6 +76,11 @@ func oneKind(uris, prefixes, tags list, all bool) (kind string, selectors []stri
 		name  string
 		names list
 	}{{"uri", uris}, {"prefix", prefixes}, {"tag", tags}} {
+		for _, name := range k.names {
+			if !utf8.ValidString(name) { // JSON would make something else of it
+				return "", nil, fmt.Errorf("purge: -%s %q is not in UTF-8; what of a URL is not can be percent-encoded", k.name, name)
+			}
+		}
 		if len(k.names) > 0 {
 			kind, selectors = k.name, k.names
 			given++

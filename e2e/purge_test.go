@@ -171,6 +171,9 @@ func TestPurgeWays(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, code, stderr)
 		}
 	}
+	if code, stdout, stderr := run(t, []string{"purge", "-tag", "a", "-tag", "caf\xe9"}, env...); code != 2 || stdout != "" || !strings.Contains(stderr, "UTF-8") {
+		t.Errorf("a tag that is not UTF-8: exit %d, %s%s", code, stdout, stderr)
+	}
 	if code, _, stderr := run(t, []string{"purge", "-all"}, "ADMIN_ADDR="+s.admin); code != 1 || !strings.Contains(stderr, "401") {
 		t.Errorf("without the token: exit %d, %s", code, stderr)
 	}
@@ -219,6 +222,10 @@ func TestPurgeRefused(t *testing.T) {
 		{open, "POST", "/purge", `{"type":"tag","selectors":[]}`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"tag","selectors":[""]}`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"tag","selectors":["a\nb"]}`, []string{isJSON}, 400},
+		{open, "POST", "/purge", `{"type":"tag","selectors":["a"],"selectors":["b"]}`, []string{isJSON}, 400},
+		{open, "POST", "/purge", `{"type":"tag","selectors":["a"],"Selectors":["b"]}`, []string{isJSON}, 400},
+		{open, "POST", "/purge", `{"type":"all","soft":true,"soft":false}`, []string{isJSON}, 400},
+		{open, "POST", "/purge", "{\"type\":\"tag\",\"selectors\":[\"caf\xe9\"]}", []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"uri","selectors":["x"]}`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"uri","selectors":["http://evil.test/x"]}`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"all","wait":"2"}`, []string{isJSON}, 400},

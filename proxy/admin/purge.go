@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nearside-cache/nearside/proxy"
 	"github.com/nearside-cache/nearside/tiers/invalidation"
@@ -82,12 +84,9 @@ func answerOf(r invalidation.Result) purgeAnswer {
 var errTooLarge = fmt.Errorf("larger than %d bytes, or more than %d selectors", maxPurgeBytes, maxPurgeSelectors)
 
 func readPurge(body io.Reader) (q purgeRequest, err error) {
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err = d.Decode(&q); err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("something behind the JSON object")
-		}
+	text, err := io.ReadAll(body)
+	if err == nil {
+		q, err = parsePurge(text)
 	}
 	var large *http.MaxBytesError
 	switch {
@@ -97,6 +96,44 @@ func readPurge(body io.Reader) (q purgeRequest, err error) {
 		return q, fmt.Errorf(`want {"type":"uri|prefix|tag|all","selectors":[…],"soft":false,"wait":"2s"}: %w`, err)
 	}
 	return q, nil
+}
+
+// parsePurge reads JSON more strictly than encoding/json, which drops the first of two members with one name, and
+// replaces what is no UTF-8: both would confirm a purge of something else.
+func parsePurge(text []byte) (purgeRequest, error) {
+	if !utf8.Valid(text) {
+		return purgeRequest{}, errors.New("not in UTF-8; what of a URL is not can be percent-encoded")
+	}
+	var q struct {
+		Type      once[string]   `json:"type"`
+		Selectors once[[]string] `json:"selectors"`
+		Soft      once[bool]     `json:"soft"`
+		Wait      once[string]   `json:"wait"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(&q)
+	if err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something behind the JSON object")
+		}
+	}
+	return purgeRequest{q.Type.value, q.Selectors.value, q.Soft.value, q.Wait.value}, err
+}
+
+// once is a member of a JSON object that may be there once.
+type once[T any] struct {
+	value T
+	given bool
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *once[T]) UnmarshalJSON(text []byte) error {
+	if o.given {
+		return fmt.Errorf("two members of one name, the second is %.80s", text)
+	}
+	o.given = true
+	return json.Unmarshal(text, &o.value)
 }
 
 func statusOf(err error) int {

@@ -45,11 +45,10 @@ func (c *Config) tagHeaders() error {
 	return nil
 }
 
-// carriesTags tells whether a response field is one that tags are taken from.
-func (c *Config) carriesTags(name []byte) bool { return named(c.TagHeaders, name) }
-
 // HidesTags tells whether a response field is kept from clients.
-func (c *Config) HidesTags(name []byte) bool { return !c.TagHeadersForward && c.carriesTags(name) }
+func (c *Config) HidesTags(name []byte) bool {
+	return !c.TagHeadersForward && named(c.TagHeaders, name)
+}
 
 // tags returns the tags of a response, in the form of [tiers.Entry.Tags]: those of the route, and those that its fields
 // list.
@@ -70,14 +69,24 @@ func (c *Config) tags(h tiers.Header) string {
 	return b.String()
 }
 
-// updatedTags returns the tags of a response that has others from now on if update lists any.
-func (c *Config) updatedTags(old string, update tiers.Header) string {
-	for n, _, rest := update.Next(); n != nil; n, _, rest = rest.Next() {
-		if c.carriesTags(n) {
-			return c.tags(update)
+// maxTags bounds the tags of a response that kept older ones with each update, in bytes.
+const maxTags = 64 << 10
+
+// updatedTags returns the tags that e has once its fields became merged. Those that the stored fields do not show, since
+// they are hidden from clients or withheld, stay: which field they came from is not known. ok is false when that became
+// too much.
+func (c *Config) updatedTags(e *tiers.Entry, merged tiers.Header) (tags string, ok bool) {
+	tags = c.tags(merged)
+	if c.tags(e.Header) == e.Tags {
+		return tags, true
+	}
+	all := e.Tags
+	for tag := range strings.Lines(tags) {
+		if !strings.Contains("\n"+all, "\n"+tag) {
+			all += tag
 		}
 	}
-	return old
+	return all, len(all) <= max(maxTags, len(e.Tags))
 }
 
 // linesOf returns the values of the fields with this name.

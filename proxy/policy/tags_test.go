@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,26 +48,55 @@ func TestTagHeadersRefused(t *testing.T) {
 	}
 }
 
-// A 304 without tags leaves those that are stored, another one replaces them; hidden ones are not stored as fields.
+// A 304, and a HEAD, replaces the tags of the fields that it has. Those that are not stored as fields stay.
 func TestTagsUpdated(t *testing.T) {
-	for _, forward := range []bool{false, true} {
-		c := allTags
-		c.TagHeadersForward = forward
-		times := Times{Wall: time.Now()}
-		r := c.ReadResponse(200, tiers.Header("Cache-Control: max-age=60\r\nETag: \"1\"\r\nCache-Tag: old\r\n"))
-		e, why := c.NewEntry(&Request{Method: Get}, nil, &r, times)
-		if e == nil || e.Tags != "route\nold\n" || e.Header.Has("Cache-Tag") != forward {
-			t.Fatalf("%+v, %v", e, why)
-		}
-		same := c.ReadResponse(304, tiers.Header("ETag: \"1\"\r\n"))
-		if fresh := c.Freshened(e, &same, times); fresh.Tags != e.Tags || fresh.Header.Has("Cache-Tag") != forward {
-			t.Errorf("by a 304 without tags: %q", fresh.Tags)
-		}
-		other := c.ReadResponse(304, tiers.Header("ETag: \"1\"\r\nCache-Tag: new\r\n"))
-		if fresh := c.Freshened(e, &other, times); fresh.Tags != "route\nnew\n" || fresh.Header.Has("Cache-Tag") != forward {
-			t.Errorf("by a 304 with other tags: %q", fresh.Tags)
+	const etag = "ETag: \"1\"\r\n"
+	times := Times{Wall: time.Now()}
+	for _, row := range []struct{ stored, update, shown, hidden string }{
+		{"Cache-Tag: old\r\n", "", "route old", "route old"},
+		{"Cache-Tag: old\r\n", "Cache-Tag: new\r\n", "route new", "route old new"},
+		{"Cache-Tag: old\r\n", "Cache-Tag: new, old\r\n", "route new old", "route old new"},
+		{"Cache-Groups: \"group\"\r\nSurrogate-Key: old\r\n", "Surrogate-Key: new\r\n", "route group new", "route group old new"},
+		{"Cache-Control: no-cache=\"xkey\"\r\nxkey: old\r\n", "Surrogate-Key: new\r\n", "route old new", "route old new"},
+		{"", "xkey: new\r\n", "route new", "route new"},
+		{"Cache-Tag: older\r\n", "Cache-Tag: old, older\r\n", "route old older", "route older old"},
+	} {
+		for _, forward := range []bool{false, true} {
+			c := allTags
+			c.TagHeadersForward = forward
+			r := c.ReadResponse(200, tiers.Header("Cache-Control: max-age=60\r\n"+etag+row.stored))
+			e, why := c.NewEntry(&Request{Method: Get}, nil, &r, times)
+			if e == nil {
+				t.Fatal(why)
+			}
+			want := row.hidden
+			if forward {
+				want = row.shown
+			}
+			by304, byHead := c.ReadResponse(304, tiers.Header(etag+row.update)), c.ReadResponse(200, tiers.Header(etag+row.update))
+			for _, fresh := range []*tiers.Entry{c.Freshened(e, &by304, times), c.HeadFreshened(e, &byHead, -1, times)} {
+				if got := strings.TrimSpace(strings.ReplaceAll(fresh.Tags, "\n", " ")); got != want {
+					t.Errorf("%q, updated by %q, shown %v: tags %q, want %q", row.stored, row.update, forward, got, want)
+				}
+				if shows := fresh.Header.Has("Surrogate-Key") || fresh.Header.Has("Cache-Tag"); !forward && shows {
+					t.Errorf("%q, updated by %q: hidden tags are stored", row.stored, row.update)
+				}
+			}
 		}
 	}
+}
+
+// Tags that stay are not collected without end: one day the response is fetched anew.
+func TestTagsUpdatedTooOften(t *testing.T) {
+	c := allTags
+	e := &tiers.Entry{Status: 200, Header: tiers.Header("ETag: \"1\"\r\n"), Tags: "route\n"}
+	for i := range 1 << 10 {
+		r := c.ReadResponse(304, tiers.Header("ETag: \"1\"\r\nCache-Tag: "+strings.Repeat("x", 100)+strconv.Itoa(i)+"\r\n"))
+		if e = c.Freshened(e, &r, Times{Wall: time.Now()}); e == nil {
+			return
+		}
+	}
+	t.Errorf("%d bytes of tags", len(e.Tags))
 }
 
 func TestInvalidatedGroups(t *testing.T) {

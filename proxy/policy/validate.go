@@ -125,7 +125,7 @@ func Outdated(e *tiers.Entry) *tiers.Entry {
 
 // updated makes the stored response that e becomes by the fields of update, a newer response to a request
 // that selects e. It returns nil when update varies on what e was not selected by: then e does not hold what
-// would have to match.
+// would have to match; and when it would have too many tags.
 func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry {
 	vary, star := VaryOf(update.Header)
 	if star || !varyWithin(vary, e.Vary) {
@@ -140,7 +140,10 @@ func (c *Config) updated(e *tiers.Entry, update *Response, t Times) *tiers.Entry
 	fresh := *e
 	fresh.Flags = 0
 	fresh.Header = c.storedHeader(&merged, t.Wall)
-	fresh.Tags = c.updatedTags(e.Tags, update.Header)
+	var ok bool
+	if fresh.Tags, ok = c.updatedTags(e, merged.Header); !ok {
+		return nil
+	}
 	c.freshen(&fresh, &merged, t)
 	return &fresh
 }
