@@ -15,7 +15,7 @@ import (
 
 func TestCluster(t *testing.T) {
 	nodes, _ := redistest.Cluster(t, 3, false)
-	t.Run("contract", func(t *testing.T) { contract(t, config(redistest.ClusterURL(nodes))) })
+	t.Run("contract", func(t *testing.T) { combinations(t, config(redistest.ClusterURL(nodes))) })
 	t.Run("from one address", func(t *testing.T) {
 		cfg := config(nodes[1].URL())
 		cfg.Mode = "cluster"
@@ -45,16 +45,15 @@ func TestCluster(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a slot moves", func(t *testing.T) { slotMove(t, nodes) })
+	t.Run("a slot moves", func(t *testing.T) { slotMove(t, nodes, config(redistest.ClusterURL(nodes))) })
 	t.Run("a node hangs", func(t *testing.T) { nodeHangs(t, nodes) })
 }
 
 // slotMove moves the slots of all keys of the traffic from node to node while it runs.
-func slotMove(t *testing.T, nodes []*redistest.Server) {
+func slotMove(t *testing.T, nodes []*redistest.Server, cfg redis.Config) {
 	for _, n := range nodes {
 		n.Do("flushall")
 	}
-	cfg := config(redistest.ClusterURL(nodes))
 	cfg.Timeout = 5 * time.Second // what counts here is that nothing is lost, not how long it takes
 	tier := open(t, cfg)
 	r := startTraffic(t, tier)
@@ -71,6 +70,9 @@ func slotMove(t *testing.T, nodes []*redistest.Server) {
 	}
 	time.Sleep(time.Until(began.Add(2 * time.Second)))
 	r.end()
+	if len(slots) == 0 {
+		t.Error("no slot moved")
+	}
 	asked, missed = r.hits.Load()-asked, r.misses.Load()+r.failed.Load()+r.open.Load()-missed
 	if r.wrong.Load() > 0 || missed > asked/100+trafficWorkers {
 		t.Errorf("%d wrong, %d missed while %d slots moved and %d look-ups hit", r.wrong.Load(), missed, len(slots), asked)

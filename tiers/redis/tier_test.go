@@ -20,19 +20,17 @@ import (
 
 func TestContract(t *testing.T) {
 	s := redistest.Start(t)
-	t.Run("tcp", func(t *testing.T) { contract(t, config(s.URL())) })
+	t.Run("tcp", func(t *testing.T) { combinations(t, config(s.URL())) })
 	t.Run("socket", func(t *testing.T) { contract(t, config("unix://"+s.Socket())) })
 	t.Run("database", func(t *testing.T) { contract(t, config(s.URL()+"/3")) })
-	t.Run("signed and compressed", func(t *testing.T) {
-		cfg := config(s.URL())
-		cfg.Secret, cfg.Compression = "a secret of some length", "default"
-		contract(t, cfg)
-	})
-	t.Run("stack", func(t *testing.T) {
-		tierstest.Run(t, func(t *testing.T) tiers.Tier {
-			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(config(s.URL())))}
+	t.Run("signed", func(t *testing.T) { contract(t, sealed(config(s.URL()), "off")) })
+	for _, level := range []string{"fast", "default", "best"} {
+		t.Run("compressed "+level, func(t *testing.T) {
+			cfg := config(s.URL())
+			cfg.Compression = level
+			contract(t, cfg)
 		})
-	})
+	}
 }
 
 // TestEmbedded: the demo's server will do, although its clock moves in steps.
@@ -76,6 +74,24 @@ func patient(cfg redis.Config) redis.Config {
 func contract(t *testing.T, cfg redis.Config) {
 	t.Helper()
 	tierstest.Run(t, func(t *testing.T) tiers.Tier { return open(t, patient(cfg)) })
+}
+
+// combinations is contract for the tier alone, with values that are signed and compressed, and below an L1.
+func combinations(t *testing.T, cfg redis.Config) {
+	t.Helper()
+	t.Run("alone", func(t *testing.T) { contract(t, cfg) })
+	t.Run("signed and compressed", func(t *testing.T) { contract(t, sealed(cfg, "default")) })
+	t.Run("stack", func(t *testing.T) {
+		tierstest.Run(t, func(t *testing.T) tiers.Tier {
+			return &tiers.Stack{Near: memory.New(memory.Config{MaxBytes: 64 << 20}), Far: open(t, patient(sealed(cfg, "fast")))}
+		})
+	})
+}
+
+// sealed is cfg with values that are signed, and compressed at a level.
+func sealed(cfg redis.Config, level string) redis.Config {
+	cfg.Secret, cfg.Compression = "a secret of some length", level
+	return cfg
 }
 
 // TestShared: what one sidecar stores, another one finds, and ages agree.

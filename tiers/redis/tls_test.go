@@ -117,14 +117,25 @@ func (a *authority) config(url string) redis.Config {
 	return cfg
 }
 
-// TestTLSCluster: all nodes are spoken to in TLS, also those that only the cluster knows; a node that is away takes
-// nothing from the others.
+// TestTLSCluster: all nodes are spoken to in TLS, also those that only the cluster knows, and those to which a slot moves.
 func TestTLSCluster(t *testing.T) {
 	ca := newFleet(t)
 	nodes, _ := redistest.ClusterOf(t, 3, false, ca.serve)
 	cfg := ca.config("rediss://127.0.0.1:" + nodes[0].Peer)
 	cfg.Mode = "cluster"
-	contract(t, cfg)
+	combinations(t, cfg)
+	usedInTLS(t, nodes)
+	t.Run("a slot moves", func(t *testing.T) { slotMove(t, nodes, cfg) })
+	usedInTLS(t, nodes)
+	cfg.CAFile = newAuthority(t, "ca").file("ca.crt")
+	if _, err := open(t, patient(cfg)).Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
+		t.Errorf("with another authority: Get = %v", err)
+	}
+}
+
+// usedInTLS: all nodes have keys, and no connection in the clear.
+func usedInTLS(t *testing.T, nodes []*redistest.Server) {
+	t.Helper()
 	for _, n := range nodes {
 		if len(n.Keys("nearside:*")) == 0 {
 			t.Errorf("no keys on %s", n.Peer)
@@ -135,10 +146,6 @@ func TestTLSCluster(t *testing.T) {
 				t.Errorf("a connection in the clear: %s", line)
 			}
 		}
-	}
-	cfg.CAFile = newAuthority(t, "ca").file("ca.crt")
-	if _, err := open(t, patient(cfg)).Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
-		t.Errorf("with another authority: Get = %v", err)
 	}
 }
 
@@ -152,7 +159,7 @@ func TestTLSSentinel(t *testing.T) {
 	}
 	p := redistest.StartPairOf(t, ca.serve, conf.String())
 	cfg := ca.config("rediss://127.0.0.1:" + port + "?master_name=cache")
-	contract(t, cfg)
+	combinations(t, cfg)
 	failover(t, p, cfg, p.Replica, func() {
 		if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {
 			t.Fatal(err)
@@ -163,7 +170,7 @@ func TestTLSSentinel(t *testing.T) {
 func TestTLS(t *testing.T) {
 	ca := newFleet(t)
 	good := ca.config("rediss://127.0.0.1:" + ca.serve(t).Peer)
-	t.Run("contract", func(t *testing.T) { contract(t, good) })
+	t.Run("contract", func(t *testing.T) { combinations(t, good) })
 	t.Run("by another name", func(t *testing.T) {
 		cfg := good
 		cfg.ServerName = "redis.test"

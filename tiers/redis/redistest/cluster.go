@@ -93,7 +93,7 @@ func MoveSlot(t testing.TB, nodes []*Server, slot int64, pause time.Duration) {
 	source.Do("cluster", "setslot", slot, "migrating", targetID)
 	keys := source.Do("cluster", "getkeysinslot", slot, 1000).([]any)
 	for _, key := range keys {
-		source.Do("migrate", target.IP, target.Port, key, 0, 5000)
+		source.Do("migrate", target.IP, target.Peer, key, 0, 5000)
 		time.Sleep(pause) // between the two
 	}
 	for _, n := range []*Server{target, source} {
