@@ -67,7 +67,7 @@ func TestEmbedded(t *testing.T) {
 
 // patient is cfg with more time than a busy machine takes.
 func patient(cfg redis.Config) redis.Config {
-	cfg.Timeout = 2 * time.Second
+	cfg.Timeout = 10 * time.Second
 	return cfg
 }
 
