@@ -58,8 +58,10 @@ e2e: ## Run the end-to-end tests: real binaries, redis-server, nginx
 	CGO_ENABLED=1 go test -count=1 -timeout 15m ./e2e/...
 
 .PHONY: figures
-figures: ## Measure what the README says of stampedes, purges and storms, on a machine with nothing else to do (12 minutes)
-	FIGURES=1 go test -count=1 -timeout 30m -v -run 'TestStampede|TestFleetFetchesOnce|TestPurgeFigures|TestPurgeStorm|TestStorm' ./e2e
+figures: ## Measure what the README says, on a machine with nothing else to do (20 minutes)
+	FIGURES=1 go test -count=1 -timeout 30m -v -run 'TestStampede|TestFleetFetchesOnce|TestPurgeFigures|TestPurgeStorm|TestStorm|TestMillion' ./e2e
+	go test -run '^$$' -bench Served ./e2e
+	go test -run '^$$' -bench 'Get(Hit|Tail)' -cpu 1,2 ./tiers/memory
 
 .PHONY: races
 races: ## Race 10,000 purges against fetches, twice: once with sidecars stopped, killed and cut off (RACES=n)

@@ -55,18 +55,18 @@ func claims(t *testing.T, a, b *redis.Tier) {
 
 func TestClaims(t *testing.T) {
 	s := redistest.Start(t)
-	claims(t, open(t, config(s.URL())), open(t, config(s.URL())))
+	claims(t, open(t, patient(config(s.URL()))), open(t, patient(config(s.URL()))))
 }
 
 func TestClaimsOfACluster(t *testing.T) {
 	nodes, _ := redistest.Cluster(t, 3, false)
-	cfg := config(nodes[0].URL() + "?addr=" + nodes[1].Addr())
+	cfg := patient(config(nodes[0].URL() + "?addr=" + nodes[1].Addr()))
 	claims(t, open(t, cfg), open(t, cfg))
 }
 
 func TestClaimsBehindSentinel(t *testing.T) {
 	p := redistest.StartPair(t)
-	claims(t, open(t, config(p.URL())), open(t, config(p.URL())))
+	claims(t, open(t, patient(config(p.URL()))), open(t, patient(config(p.URL()))))
 }
 
 // TestClaimExpires: the death of its holder frees a claim.
@@ -108,7 +108,7 @@ func TestOneHolder(t *testing.T) {
 // TestClaimWithoutRedis: an error at once.
 func TestClaimWithoutRedis(t *testing.T) {
 	s := redistest.Start(t)
-	tier := open(t, config(s.URL()))
+	tier := open(t, patient(config(s.URL())))
 	wantClaim(t, tier, "k", "a", time.Minute, tiers.ClaimMine)
 	s.Kill()
 	eventually(t, 20*time.Second, "the breaker is open", func() bool {

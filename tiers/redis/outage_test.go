@@ -283,9 +283,7 @@ func TestSlow(t *testing.T) {
 func TestOneSlow(t *testing.T) {
 	s := redistest.Start(t)
 	tier := open(t, config(s.URL()))
-	if err := tier.Put(t.Context(), tierstest.NewEntry("k", "x")); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, 5*time.Second, "fill", func() bool { return tier.Put(t.Context(), tierstest.NewEntry("k", "x")) == nil })
 	for range 6 {
 		s.Hang()
 		_, err := tier.Get(t.Context(), "k", nil)

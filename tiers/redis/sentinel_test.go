@@ -11,7 +11,7 @@ import (
 
 func TestSentinel(t *testing.T) {
 	p := redistest.StartPair(t)
-	t.Run("contract", func(t *testing.T) { combinations(t, config(p.URL())) })
+	t.Run("contract", func(t *testing.T) { contract(t, config(p.URL())) })
 	t.Run("forced failover", func(t *testing.T) {
 		failover(t, p, config(p.URL()), p.Replica, func() {
 			if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {

@@ -123,7 +123,7 @@ func TestTLSCluster(t *testing.T) {
 	nodes, _ := redistest.ClusterOf(t, 3, false, ca.serve)
 	cfg := ca.config("rediss://127.0.0.1:" + nodes[0].Peer)
 	cfg.Mode = "cluster"
-	combinations(t, cfg)
+	contract(t, sealed(cfg, "default"))
 	usedInTLS(t, nodes)
 	t.Run("a slot moves", func(t *testing.T) { slotMove(t, nodes, cfg) })
 	usedInTLS(t, nodes)
@@ -159,7 +159,7 @@ func TestTLSSentinel(t *testing.T) {
 	}
 	p := redistest.StartPairOf(t, ca.serve, conf.String())
 	cfg := ca.config("rediss://127.0.0.1:" + port + "?master_name=cache")
-	combinations(t, cfg)
+	contract(t, sealed(cfg, "default"))
 	failover(t, p, cfg, p.Replica, func() {
 		if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {
 			t.Fatal(err)

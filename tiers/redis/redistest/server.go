@@ -117,7 +117,7 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 
 // Client returns a client that looks at the server from outside.
 func (s *Server) Client() *redis.Client {
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket(), Protocol: 2})
+	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket(), Protocol: 2, ReadTimeout: patience})
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -174,13 +174,15 @@ func FreePort(t testing.TB) string {
 	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
 }
 
+// patience is the longest that anything may take.
+const patience = 30 * time.Second
+
 // eventually waits until ok holds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	const within = 30 * time.Second
 	for began := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > within {
-			t.Fatalf("not within %v: %s", within, what)
+		if time.Since(began) > patience {
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
