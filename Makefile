@@ -59,7 +59,7 @@ e2e: ## Run the end-to-end tests: real binaries, redis-server, nginx
 
 .PHONY: figures
 figures: ## Measure what the README says, on a machine with nothing else to do (20 minutes)
-	FIGURES=1 go test -count=1 -timeout 30m -v -run 'TestStampede|TestFleetFetchesOnce|TestPurgeFigures|TestPurgeStorm|TestStorm|TestMillion' ./e2e
+	FIGURES=1 go test -count=1 -timeout 30m -v -run 'TestStampede|TestFleetFetchesOnce|TestPurgeFigures|TestPurgeStorm|TestStorm|TestMillion|TestIdleConnections' ./e2e
 	go test -run '^$$' -bench Served ./e2e
 	go test -run '^$$' -bench 'Get(Hit|Tail)' -cpu 1,2 ./tiers/memory
 

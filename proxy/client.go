@@ -18,19 +18,7 @@ const (
 	stallLook   = 5 * time.Second
 )
 
-// clients is a listener whose connections are clients.
-type clients struct{ net.Listener }
-
-// Accept implements [net.Listener].
-func (l clients) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &client{c}, nil
-}
-
-// client is the connection of one.
+// client is the connection of a client.
 type client struct{ net.Conn }
 
 // Write implements [net.Conn]. However much there is to write, and however long there was nothing, only a client that does
@@ -70,6 +58,11 @@ func (c *client) cut() {
 
 // client is the connection that x came on; nil = it is none that this server accepted.
 func (x *exchange) client() *client {
-	c, _ := x.ctx.Conn().(*client)
-	return c
+	switch c := x.ctx.Conn().(type) {
+	case *parkable:
+		return c.client
+	case *client:
+		return c
+	}
+	return nil
 }

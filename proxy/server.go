@@ -39,12 +39,13 @@ func NewServer(h *Handler) *Server {
 		NoDefaultDate:                true,
 		SecureErrorLogMessage:        true,
 		Logger:                       fasthttpLog{h.Log},
+		ConnState:                    noteState,
 	}
 	return s
 }
 
 // Serve answers the connections of ln until Shutdown. It returns nil after Shutdown.
-func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(clients{ln}) }
+func (s *Server) Serve(ln net.Listener) error { return s.http.Serve(newLot(ln)) }
 
 // Shutdown stops in a way that drops no request: for delay it goes on accepting and answering, each answer
 // the last of its connection; then it closes the listeners and waits for requests in progress until ctx ends.
