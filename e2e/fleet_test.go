@@ -80,8 +80,8 @@ func TestFleetFetchesOnce(t *testing.T) {
 	}
 }
 
-// What cannot be shared keeps nobody waiting: when the first sidecar has found that out, all others ask in parallel, and
-// later ones at once.
+// What cannot be shared keeps nobody waiting: when the first sidecar has found that out, all clients of all others ask in
+// parallel, and later ones at once.
 func TestFleetUnshareable(t *testing.T) {
 	t.Parallel()
 	o, r := newOrigin(t), newRedis(t)
@@ -99,14 +99,45 @@ func TestFleetUnshareable(t *testing.T) {
 	waves := beginAll(all[:3], 5, request("GET /x"))
 	eventually(t, "all wait", func() bool { return waiting(all[:3], 4) && o.count("/x") == 1 })
 	openFirst()
-	eventually(t, "one of each asks, and then the rest of the first", func() bool { return o.count("/x") == 1+4+2 })
-	late := all[3].begin(request("GET /x"))
-	eventually(t, "who comes later asks at once", func() bool { return o.count("/x") == 1+4+2+1 })
+	eventually(t, "all ask", func() bool { return o.count("/x") == 3*5 })
+	late := append(beginAll(all[1:2], 5, request("GET /x")), beginAll(all[3:], 1, request("GET /x"))...)
+	eventually(t, "who comes later asks at once", func() bool { return o.count("/x") == 3*5+5+1 })
 	openRest()
-	wantBodies(t, append(waves, late), "body")
+	wantBodies(t, append(waves, late...), "body")
 }
 
-// The death of the sidecar that fetches costs the others no more than COALESCE_FLEET_TIMEOUT, and one fetch.
+// An error of the origin's says nothing of what comes next: each sidecar asks once more, and its clients wait for that.
+func TestFleetFails(t *testing.T) {
+	t.Parallel()
+	o, r := newOrigin(t), newRedis(t)
+	first, openFirst := gate(t)
+	rest, openRest := gate(t)
+	o.on("/x", func(c *call) {
+		if c.nth == 1 {
+			<-first
+			failing(503)(c)
+			return
+		}
+		<-rest
+		c.say(reply("body", "Cache-Control: max-age=60"))
+	})
+	all := fleet(t, 3, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=15s")
+	leader := all[0].begin(request("GET /x"))
+	eventually(t, "it is at the origin", func() bool { return o.count("/x") == 1 })
+	waves := beginAll(all[1:], 5, request("GET /x"))
+	eventually(t, "the others wait", func() bool { return waiting(all[1:], 4) })
+	openFirst()
+	leader.wg.Wait()
+	equal(t, "status", leader.answers[0].status, 503)
+	eventually(t, "each asks", func() bool { return o.count("/x") == 3 })
+	equal(t, "its clients wait", waiting(all[1:], 4), true)
+	openRest()
+	wantBodies(t, waves, "body")
+	equal(t, "requests at the origin", o.count("/x"), 3)
+}
+
+// The death of the sidecar that fetches costs the others no more than COALESCE_FLEET_TIMEOUT, and one fetch, also where they
+// had begun to wait before it began to fetch: the others' shorter timeout comes to the same.
 func TestFleetHolderDies(t *testing.T) {
 	t.Parallel()
 	o, r := newOrigin(t), newRedis(t)
@@ -117,8 +148,8 @@ func TestFleetHolderDies(t *testing.T) {
 		}
 		c.say(reply("body", "Cache-Control: max-age=60"))
 	})
-	others := fleet(t, 3, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=15s")
-	holder := fleet(t, 1, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=5s")[0]
+	others := fleet(t, 3, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=7600ms")
+	holder := fleet(t, 1, o.env(), r.env(), "COALESCE_FLEET_TIMEOUT=8s")[0]
 	holder.wantCode = -1
 	holder.begin(request("GET /x"))
 	eventually(t, "it fetches", func() bool { return o.count("/x") == 1 })

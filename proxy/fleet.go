@@ -31,8 +31,13 @@ const (
 	longestPoll = 50 * time.Millisecond
 )
 
+// claimLife is how long a claim lasts without word from its holder: less long than others wait for it, so that of these one
+// takes it over, and has time to fetch.
+func (h *Handler) claimLife() time.Duration { return h.Config.FleetTimeout * 7 / 8 }
+
 // enlist has the leader of a flight wait for what another sidecar is fetching, if one is, for COALESCE_FLEET_TIMEOUT at
-// most. Afterwards x.decision says what is left to do. When Redis is away nobody waits.
+// most. Afterwards x.decision says what is left to do, and x.barred whether it is to do it alone. When Redis is away nobody
+// waits.
 func (h *Handler) enlist(x *exchange) {
 	d := x.decision
 	if h.Fleet == nil || d.Action != policy.Fetch && d.Action != policy.Revalidate || d.Reason == policy.ReasonRequest {
@@ -42,10 +47,14 @@ func (h *Handler) enlist(x *exchange) {
 	c := newClaim(h)
 	by := tiers.Now().Add(h.Config.FleetTimeout)
 	for pause, waited := firstPoll, false; ; pause, waited = min(pause*3/2, longestPoll), true {
-		got, err := h.Fleet.Claim(context.Background(), f.key, c.token, h.Config.FleetTimeout)
+		got, err := h.Fleet.Claim(context.Background(), f.key, c.token, h.claimLife())
 		switch {
-		case err != nil, got == tiers.ClaimUnshared:
+		case err != nil, got == tiers.ClaimFailed:
 			h.counters.fleetAlone.Add(1)
+			return
+		case got == tiers.ClaimUnshared:
+			h.counters.fleetAlone.Add(1)
+			h.bar(x)
 			return
 		case got == tiers.ClaimMine:
 			f.claim.Store(c)
@@ -67,6 +76,16 @@ func (h *Handler) enlist(x *exchange) {
 			return
 		}
 		time.Sleep(pause)
+	}
+}
+
+// bar notes that the responses for x's key cannot be shared, as another sidecar has found out.
+func (h *Handler) bar(x *exchange) {
+	x.barred = true
+	if x.req.Is(policy.Authorized) {
+		h.unshared.note(x.hash ^ credentials)
+	} else {
+		h.unshared.note(x.hash)
 	}
 }
 
@@ -93,8 +112,15 @@ func (h *Handler) yieldNow(ctx context.Context, f *flight, outcome tiers.Claim) 
 	}
 }
 
-// land ends a flight that brought nothing into the store.
+// land ends a flight, which was settled, that brought nothing into the store.
 func (h *Handler) land(f *flight) {
+	if f == nil {
+		return
+	}
 	h.flights.end(f)
-	h.yield(f, tiers.ClaimUnshared)
+	outcome := tiers.ClaimUnshared
+	if f.result.fate == failed || policy.IsError(f.result.status) {
+		outcome = tiers.ClaimFailed
+	}
+	h.yield(f, outcome)
 }

@@ -143,10 +143,13 @@ func (h *Handler) lead(x *exchange) {
 	}
 	f := x.flight
 	f.found, f.foundIn = x.entry, x.source
-	if x.decision.Action <= policy.ServeStale {
+	switch {
+	case x.decision.Action <= policy.ServeStale:
 		h.settle(x, result{fate: shared, entry: x.entry, source: x.source})
 		h.yield(f, tiers.ClaimStored)
 		h.flights.end(x.handOver())
+	case x.barred: // by another sidecar's word
+		h.settle(x, result{fate: released})
 	}
 }
 

@@ -175,8 +175,8 @@ func (r *refresh) elsewhere(ctx context.Context) bool {
 		return false
 	}
 	c := newClaim(r.h)
-	switch got, err := r.h.Fleet.Claim(ctx, f.key, c.token, r.h.Config.FleetTimeout); {
-	case err != nil, got == tiers.ClaimUnshared:
+	switch got, err := r.h.Fleet.Claim(ctx, f.key, c.token, r.h.claimLife()); {
+	case err != nil, got >= tiers.ClaimUnshared:
 		return false
 	case got == tiers.ClaimMine:
 		f.claim.Store(c)

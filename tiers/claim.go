@@ -9,7 +9,10 @@ const (
 	ClaimTheirs                // another sidecar is fetching it
 	ClaimStored                // another one has just stored it
 	ClaimUnshared              // another one found a moment ago that it cannot be shared
+	ClaimFailed                // another one has just got an error for it
 )
 
 // String returns the claim in a word.
-func (c Claim) String() string { return [...]string{"mine", "theirs", "stored", "unshared"}[c] }
+func (c Claim) String() string {
+	return [...]string{"mine", "theirs", "stored", "unshared", "failed"}[c]
+}

@@ -16,10 +16,11 @@ const (
 
 	claimStored   = "+"
 	claimUnshared = "-"
+	claimFailed   = "!"
 
-	// How long it is known afterwards. Stored: to whoever looked for the response in vain just before. Unshared: so that the
-	// fleet's requests do not wait for each other in vain.
-	storedKnown   = 500 * time.Millisecond
+	// How long it is known afterwards. Stored and failed: to whoever waited for it, or looked for the response in vain just
+	// before. Unshared: so that the fleet's requests do not wait for each other in vain.
+	justKnown     = 500 * time.Millisecond
 	unsharedKnown = 5 * time.Second
 )
 
@@ -45,6 +46,8 @@ func (t *Tier) Claim(ctx context.Context, key tiers.Key, token string, ttl time.
 		return tiers.ClaimStored, nil
 	case claimUnshared:
 		return tiers.ClaimUnshared, nil
+	case claimFailed:
+		return tiers.ClaimFailed, nil
 	}
 	return tiers.ClaimTheirs, nil
 }
@@ -60,7 +63,7 @@ return 0
 var yieldSHA = goredis.NewScript(yieldSource).Hash()
 
 // Yield ends the claim under key that was made with token, if it is still that, and leaves word of what came of it:
-// [tiers.ClaimStored] or [tiers.ClaimUnshared].
+// [tiers.ClaimStored], [tiers.ClaimUnshared] or [tiers.ClaimFailed].
 func (t *Tier) Yield(ctx context.Context, key tiers.Key, token string, outcome tiers.Claim) error {
 	if t.isOpen() {
 		return t.finish(OpYield, Open, ErrOpen)
@@ -68,8 +71,11 @@ func (t *Tier) Yield(ctx context.Context, key tiers.Key, token string, outcome t
 	bounded := bound(ctx, t.timeout)
 	defer bounded.end()
 	left, known := claimUnshared, unsharedKnown
-	if outcome == tiers.ClaimStored {
-		left, known = claimStored, storedKnown
+	switch outcome {
+	case tiers.ClaimStored:
+		left, known = claimStored, justKnown
+	case tiers.ClaimFailed:
+		left, known = claimFailed, justKnown
 	}
 	name := t.primary(digestOf(key)) + claimSuffix
 	run := func(verb, script string) error {

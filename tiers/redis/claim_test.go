@@ -41,6 +41,10 @@ func claims(t *testing.T, a, b *redis.Tier) {
 		yield(t, a, key, "a", tiers.ClaimUnshared)
 		wantClaim(t, b, key, "b", long, tiers.ClaimUnshared)
 	}
+	const failed = "GET http://o.test/failed"
+	wantClaim(t, a, failed, "a", long, tiers.ClaimMine)
+	yield(t, a, failed, "a", tiers.ClaimFailed)
+	wantClaim(t, b, failed, "b", long, tiers.ClaimFailed)
 	const key = "GET http://o.test/stored"
 	wantClaim(t, a, key, "a", long, tiers.ClaimMine)
 	yield(t, a, key, "a", tiers.ClaimStored)
