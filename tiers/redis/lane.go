@@ -16,6 +16,7 @@ type lane struct {
 	client pipeliner
 	trips  *counters
 
+	clock   clock
 	breaker breaker
 	cause   atomic.Pointer[Error] // why the breaker opened, until that is logged
 	opened  func()                // starts to mend the breaker; does not block
@@ -65,7 +66,11 @@ func (l *lane) trip(ctx context.Context, op Op, cmds []goredis.Cmder, jobs int) 
 		return ErrOpen
 	}
 	l.trips.roundTrips.Add(1)
-	err := exec(ctx, l.client, cmds)
+	sent, err := l.dated(ctx, cmds)
+	if err == nil {
+		err = exec(ctx, l.client, sent)
+	}
+	l.clock.note(sent, err)
 	cause := err
 	if cause == nil {
 		cause = firstError(cmds)

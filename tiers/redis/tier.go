@@ -254,22 +254,22 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 	defer bounded.end()
 	value := t.sealer.seal(e, now, ttl)
 	if e.Vary == "" {
-		return t.finish(OpPut, Done, t.putPrimary(bounded, e, value, ttl))
+		return t.finish(OpPut, Done, t.putPrimary(bounded, e, value, now.Add(ttl)))
 	}
-	return t.finish(OpPut, Done, t.putVariant(bounded, e, value, ttl))
+	return t.finish(OpPut, Done, t.putVariant(bounded, e, value, now.Add(ttl)))
 }
 
-func (t *Tier) putPrimary(ctx *bounded, e *tiers.Entry, value []byte, ttl time.Duration) error {
+func (t *Tier) putPrimary(ctx *bounded, e *tiers.Entry, value []byte, until tiers.Instant) error {
 	d := digestOf(e.Key)
 	t.hints.drop(d)
 	name := t.primary(d)
-	return t.do(ctx, OpPut, name, len(value), set(ctx, name, value, ttl))
+	return t.do(ctx, OpPut, name, len(value), set(ctx, name, value, until))
 }
 
 // putVariant lists the variant and stores it, in one round trip when it knows the index's epoch or when
 // there is no index yet.
-func (t *Tier) putVariant(ctx *bounded, e *tiers.Entry, value []byte, ttl time.Duration) error {
-	d := digestOf(e.Key)
+func (t *Tier) putVariant(ctx *bounded, e *tiers.Entry, value []byte, until tiers.Instant) error {
+	d, ttl := digestOf(e.Key), max(time.Millisecond, until.Sub(tiers.Now()))
 	name, id := t.primary(d), variantID(e.Vary, e.Variant)
 	fresh := epoch(rand.Uint64())
 	guess := fresh
@@ -277,10 +277,10 @@ func (t *Tier) putVariant(ctx *bounded, e *tiers.Entry, value []byte, ttl time.D
 		guess = h.epoch
 	}
 	reply := enlist(ctx, false, name, fresh, id, e, ttl)
-	err := t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, ttl))
+	err := t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, until))
 	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		reply = enlist(ctx, true, name, fresh, id, e, ttl)
-		err = t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, ttl))
+		err = t.do(ctx, OpPut, name, len(value), reply, set(ctx, variantKey(name, guess, id), value, until))
 	}
 	if err != nil {
 		return err
@@ -295,12 +295,8 @@ func (t *Tier) putVariant(ctx *bounded, e *tiers.Entry, value []byte, ttl time.D
 	if actual == guess {
 		return nil
 	}
-	return t.do(ctx, OpPut, name, len(value), set(ctx, variantKey(name, actual, id), value, ttl),
+	return t.do(ctx, OpPut, name, len(value), set(ctx, variantKey(name, actual, id), value, until),
 		goredis.NewIntCmd(ctx, "unlink", variantKey(name, guess, id)))
-}
-
-func set(ctx context.Context, key string, value []byte, ttl time.Duration) *goredis.StatusCmd {
-	return goredis.NewStatusCmd(ctx, "set", key, value, "px", ttl.Milliseconds())
 }
 
 // Delete removes key with all of its variants, in one round trip: without their index they cannot be found,
