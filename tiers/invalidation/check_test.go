@@ -201,6 +201,21 @@ func TestCheckAgainstHistory(t *testing.T) {
 }
 
 // More lengths of prefixes than are looked up make purges wider, never narrower.
+// TestLostBehindOwn: records that cannot be read are noted as lost, also when those that this process appended itself, and
+// has in its index ahead of them, have filled it up to a later one.
+func TestLostBehindOwn(t *testing.T) {
+	g := newGeneration(1, 5, 2)
+	for n := uint64(8); n <= 10; n++ {
+		g.put(&Record{Gen: 1, N: n, Selectors: []Selector{{Tag, fmt.Sprint("own", n)}}})
+		raise(&g.head, n)
+	}
+	g.jump(8)
+	e := &tiers.Entry{Key: "GET http://h/", Tags: "other\n", AsOf: tiers.Position{Gen: 1, N: 5}}
+	if _, _, proved := g.find(namesOf(e), 5); proved || g.quiet(5) {
+		t.Error("what was lost counts as nothing")
+	}
+}
+
 func TestManyPrefixes(t *testing.T) {
 	l := newLocal(1000)
 	e := stored(l, "http://h/"+strings.Repeat("x", 200), "", l.Now())

@@ -39,9 +39,9 @@ func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selector
 		appending := time.NewTimer(max(time.Until(by), l.patience()))
 		select {
 		case <-ctx.Done():
-			return r
+			return l.unappended()
 		case <-appending.C:
-			return r
+			return l.unappended()
 		case ack := <-done:
 			appending.Stop()
 			again := false
@@ -50,6 +50,21 @@ func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selector
 			}
 		}
 	}
+}
+
+// unappended is the result of a purge that the log does not have yet: this process has it, the others that were there the
+// last time that it looked do not.
+func (l *Log) unappended() (r Result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.Sidecars = len(l.silent)
+	for id := range l.silent {
+		if id != l.id {
+			r.Unconfirmed = append(r.Unconfirmed, id)
+		}
+	}
+	slices.Sort(r.Unconfirmed)
+	return r
 }
 
 // Invalidate purges what the selectors name, and waits until the log has it, for as long as ctx allows; not at all while
@@ -128,10 +143,11 @@ type judgement struct {
 	remove []Member // they have been silent for so long that they do not count
 }
 
-// lastSeen is since when a member has not said anything new.
+// lastSeen is since when a member has not said anything new, in the generation that it was a member of.
 type lastSeen struct {
 	value string
 	since tiers.Instant
+	gen   uint64
 }
 
 // forgotten is for how long a silent member in available mode is reported: it may be cut off, and serving.
@@ -179,8 +195,8 @@ func (l *Log) waiting(v *judgement, now tiers.Instant, gen uint64, members []Mem
 	for _, m := range members {
 		there[m.ID] = true
 		seen := l.silent[m.ID]
-		if seen.value != m.Value {
-			seen = lastSeen{m.Value, now}
+		if seen.value != m.Value || seen.gen != gen {
+			seen = lastSeen{m.Value, now, gen}
 			l.silent[m.ID] = seen
 		}
 		switch {
@@ -192,11 +208,22 @@ func (l *Log) waiting(v *judgement, now tiers.Instant, gen uint64, members []Mem
 		}
 		v.result.Sidecars++
 	}
-	maps.DeleteFunc(l.silent, func(id string, _ lastSeen) bool { return !there[id] })
+	// Those that are not there have left; unless the hash was lost, and they have not been able to join again.
+	maps.DeleteFunc(l.silent, func(id string, seen lastSeen) bool {
+		return !there[id] && (l.strict || seen.gen == gen || now.Sub(seen.since) >= limit)
+	})
+	for id := range l.silent {
+		if !there[id] {
+			names = append(names, id)
+			v.result.Sidecars++
+		}
+	}
 	return names
 }
 
-// prune takes out members that have been silent for long. It is for whoever the others keep from joining.
+// prune looks who is there, and takes out members that have been silent for long. It is for whoever the others keep from
+// joining, and for whoever must know who was there when the log is out of reach, or lost: in available mode they go on
+// serving.
 func (l *Log) prune(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.patience())
 	defer cancel()

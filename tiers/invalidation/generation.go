@@ -112,15 +112,15 @@ func (g *generation) remember(r *Record) {
 
 // lose notes that records up to n cannot be read any more.
 func (g *generation) lose(n uint64) {
-	ix := *g.index.Load()
-	if n <= ix.floor {
-		return
+	if ix := *g.index.Load(); ix.floor < n {
+		ix.floor = n
+		g.index.Store(&ix)
 	}
-	ix.floor = n
-	g.index.Store(&ix)
-	r := *g.recent.Load()
-	r.from = max(r.from, n)
-	g.recent.Store(&r)
+	// The floor may be higher already: this process's own records are in the index ahead of those before them.
+	if r := *g.recent.Load(); r.from < n {
+		r.from = n
+		g.recent.Store(&r)
+	}
 }
 
 // find tells what is known of names that were last compared at known: the last hard and the last soft position, if

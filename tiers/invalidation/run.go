@@ -64,6 +64,7 @@ func (l *Log) renewSoon() {
 
 // renewLoop renews the trust.
 func (l *Log) renewLoop(ctx context.Context) {
+	var looked tiers.Instant // at who is there
 	for {
 		wait := l.lease / 3
 		g := l.current.Load()
@@ -87,6 +88,10 @@ func (l *Log) renewLoop(ctx context.Context) {
 			if now := l.current.Load(); now != g {
 				l.running.Go(func() { l.recall(ctx, now) })
 				continue // say what was applied of the new generation
+			}
+			if now := tiers.Now(); now.Sub(looked) >= l.lease {
+				looked = now
+				l.prune(ctx)
 			}
 		}
 		select {
