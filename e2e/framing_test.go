@@ -62,6 +62,32 @@ func TestTruncatedBodies(t *testing.T) {
 	}
 }
 
+// The same of what is not stored, for whatever reason.
+func TestTruncatedUnstored(t *testing.T) {
+	t.Parallel()
+	o := newOrigin(t)
+	s := nearside(t, o.env(), "MAX_OBJECT_BYTES=50", "BYPASS_HEADERS=X-Own")
+	for i, row := range []struct{ request, cc string }{
+		{request("GET /0"), "no-store"},
+		{request("GET /1"), "max-age=60"}, // too large
+		{request("GET /2", "Authorization: x"), "max-age=60"},
+		{request("GET /3", "Cache-Control: no-store"), "max-age=60"},
+		{request("GET /4", "X-Own: 1"), "max-age=60"},
+		{request("GET /5", "Range: bytes=0-1,5-6"), "max-age=60"},
+		{request("POST /6", "Content-Length: 1") + "x", "no-store"},
+	} {
+		target := fmt.Sprint("/", i)
+		o.on(target, func(c *call) {
+			c.say("HTTP/1.1 200 OK\r\nCache-Control: " + row.cc + "\r\nContent-Length: 100\r\n\r\nshort")
+			c.done = true
+		})
+		if r, err := dial(t, s.addr).exchange(row.request); err != nil || r.status != 502 || r.cut != nil {
+			t.Errorf("%s: %v %+v, want 502", row.request, err, r)
+		}
+		equal(t, target+": requests at the origin", o.count(target), 1)
+	}
+}
+
 // A body that ends with the connection is passed on, and not stored: its end and an accident look the same.
 func TestCloseDelimitedBody(t *testing.T) {
 	t.Parallel()

@@ -228,12 +228,30 @@ func (h *Handler) deliver(x *exchange, resp *upstream.Response, e *tiers.Entry, 
 	case e == nil:
 		h.keepApart(x, resp.Status, why)
 		x.detail = why
-		x.relay(resp, newRelay(x, resp))
+		h.forward(x, resp)
 	case resp.Framing == upstream.Chunked || size > smallBody:
 		h.deliverLarge(x, resp, size)
 	default:
 		h.deliverSmall(x, resp, size)
 	}
+}
+
+// forward answers with a response that is not stored.
+func (h *Handler) forward(x *exchange, resp *upstream.Response) {
+	if resp.Framing != upstream.Length || resp.ContentLength > smallBody {
+		x.relay(resp, newRelay(x, resp))
+		return
+	}
+	defer resp.Release()
+	body := make([]byte, resp.ContentLength)
+	if _, err := io.ReadFull(resp.Body, body); err != nil {
+		h.fail(x, err)
+		return
+	}
+	x.appendOrigin(resp)
+	x.appendLength(resp.ContentLength)
+	x.endResponse()
+	x.ctx.Response.SetBodyRaw(body)
 }
 
 // deliverLarge answers while the content arrives.

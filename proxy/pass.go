@@ -29,7 +29,7 @@ func (h *Handler) pass(x *exchange) {
 		return
 	}
 	x.entry = nil
-	x.relay(resp, newRelay(x, resp))
+	h.forward(x, resp)
 }
 
 // ownsEntry tells whether the stored response may change by what the origin tells this client.
