@@ -448,3 +448,40 @@ func TestPurgesWaitTogether(t *testing.T) {
 		t.Errorf("Redis was asked %d times", n)
 	}
 }
+
+// A sidecar that cannot be reached is named, also when Redis has lost the list that it was in, or is away.
+func TestPurgeNamesWhoIsCutOff(t *testing.T) {
+	t.Parallel()
+	o, r := newOrigin(t), newRedis(t)
+	o.says("/x", reply("old", "Cache-Control: max-age=600"))
+	v := newValve(t, r, func() time.Duration { return 0 })
+	a := nearside(t, append([]string{o.env(), r.env()}, steady...)...)
+	b := nearside(t, append([]string{o.env(), v.env()}, steady...)...)
+	names := func(wait string) []string {
+		_, answer := a.tell("POST", "/purge", `{"type":"uri","selectors":["/x"],"wait":"`+wait+`"}`, isJSON)
+		if answer.Confirmed {
+			return nil
+		}
+		return append(answer.Unconfirmed, fmt.Sprint(answer.Sidecars))
+	}
+	time.Sleep(2500 * time.Millisecond) // a looks who is there once in a lease
+	for _, get := range []*sidecar{a, b} {
+		get.get("/x")
+		get.settled()
+	}
+	v.shut.Store(true)
+	r.kill()
+	if n := names("100ms"); len(n) != 2 || n[1] != "2" {
+		t.Errorf("while Redis is away, %q are named, want one of 2", n)
+	}
+	r.start()
+	if n := names("5s"); len(n) != 2 || n[1] != "2" {
+		t.Errorf("when Redis has lost everything, %q are named, want one of 2", n)
+	}
+	b.get("/x").wants(200, "hit; detail=L1", "old") // that is why
+	v.shut.Store(false)
+	eventually(t, "a purge is confirmed", func() bool { return names("5s") == nil })
+	if got := b.get("/x").cache(); strings.HasPrefix(got, "hit") {
+		t.Errorf("after a confirmed purge: %s", got)
+	}
+}
