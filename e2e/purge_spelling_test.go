@@ -77,6 +77,11 @@ func TestPurgeSpellings(t *testing.T) {
 		s.purgeOne(c.kind, c.selector)
 		s.isGone(c.stored, c.kind+" "+c.selector)
 	}
+	for stored, target := range map[string]string{"/a%zz": "/a%25zz", "/caf%C3%A9": "/café"} {
+		s.isStored(stored)
+		s.tell("PURGE", target, "")
+		s.isGone(stored, "PURGE "+target)
+	}
 }
 
 // What is not in the Key does not matter to a purge either: parameters that are ignored, everywhere or on a route, and those
