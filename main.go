@@ -272,7 +272,9 @@ func build(cfg *config) (*sidecar, error) {
 // openLog makes the invalidation log: in the Redis that the fleet shares, else in this process.
 func (s *sidecar) openLog() (err error) {
 	var journal invalidation.Journal // not of a *redis.Journal that is nil
-	if s.cfg.L2.Enabled() && !s.cfg.embedded {
+	if s.cfg.embedded {
+		s.log.Info("the demo's own Redis cannot keep the invalidation log, so that purges hold in this process alone; with REDIS_URL, all sidecars have them")
+	} else if s.cfg.L2.Enabled() {
 		if s.journal, err = redis.NewJournal(s.cfg.L2, s.cfg.Invalidation); err != nil {
 			return err
 		}
@@ -329,7 +331,7 @@ func (s *sidecar) start() (err error) {
 	if cfg := &s.cfg.Policy; cfg.Authorization == policy.AuthorizationRFC {
 		s.log.Info("responses to requests with Authorization are stored only with public, s-maxage or must-revalidate; if all of your app's requests carry a token, see AUTHORIZATION=per-credential")
 	}
-	s.log.Info("ready", "version", version, "upstream", s.cfg.Upstream.URL, "l1", s.describeL1(), "l2", s.describeL2(), "memory_limit", s.describeMemory())
+	s.log.Info("ready", "as", s.purged.ID(), "version", version, "upstream", s.cfg.Upstream.URL, "l1", s.describeL1(), "l2", s.describeL2(), "memory_limit", s.describeMemory())
 	return nil
 }
 

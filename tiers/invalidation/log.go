@@ -30,7 +30,7 @@ type Config struct {
 	Coherence string        `env:"COHERENCE" envDefault:"available" oneof:"available|strict" doc:"what a sidecar does that has lost contact with the log: available goes on serving what is fresh, strict trusts nothing after COHERENCE_LEASE; the same for the fleet"`
 	Lease     time.Duration `env:"COHERENCE_LEASE" envDefault:"3s" min:"100ms" doc:"how long a sidecar trusts what it has without hearing from the log, and so the most that confirming a purge takes; the same for the fleet"`
 	Retention int           `env:"INVALIDATION_RETENTION" envDefault:"100000" min:"1" doc:"records of up to 64 purged selectors that the log in Redis keeps, about; a sidecar that missed more revalidates what it has"`
-	Replicas  int           `env:"INVALIDATION_REPLICAS" envDefault:"0" min:"0" doc:"replicas of Redis that must have a purge, and each renewal of trust, before it counts: with a majority of them, a failover loses nothing; 0 = none"`
+	Replicas  int           `env:"INVALIDATION_REPLICAS" envDefault:"0" min:"0" doc:"replicas of Redis that must have a purge, and each renewal of trust, before it counts: with half of them or more, only one side of a split Redis counts; 0 = none"`
 	Index     int           `env:"INVALIDATION_INDEX" envDefault:"262144" min:"2" doc:"purged selectors that this process remembers; what it forgot has responses revalidated that are older; about 50 bytes each"`
 }
 
@@ -221,6 +221,9 @@ func (l *Log) deliver(batch []Record) (ask, ok bool) {
 	g := l.current.Load()
 	if n := g.meet(batch); n > 0 {
 		l.counters.unreadable.Add(uint64(n))
+	}
+	if len(batch) > 0 && batch[0].Gen == g.gen && batch[0].N > g.applied.Load()+1 { // those before it were trimmed
+		l.counters.gaps.Add(1)
 	}
 	some, ask, ok := g.apply(batch)
 	if some {
