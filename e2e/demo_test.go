@@ -36,6 +36,7 @@ func TestDemo(t *testing.T) {
 	}
 	s.settled()
 	equal(t, "responses that the embedded L2 took", s.metric(`l2_operations_total{operation="put",result="done"}`), 3)
+	contains(t, "log", s.stderr.String(), "purges hold in this process alone")
 	s.signal(syscall.SIGINT)
 	equal(t, "exit code after Ctrl-C", s.wait(), 0)
 	if strings.Contains(s.stderr.String(), "level=WARN") {
@@ -51,4 +52,7 @@ func TestDemoWithRedis(t *testing.T) {
 	equal(t, "status", s.get("/v1/foods/17").status, 200)
 	s.settled()
 	equal(t, "keys in Redis", r.keys(), 1)
+	if s.stderr.has("in this process alone") {
+		t.Errorf("with a Redis that keeps the log:\n%s", s.stderr.String())
+	}
 }

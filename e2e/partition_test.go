@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
-	"path/filepath"
 	"testing"
 	"time"
 )
@@ -14,18 +12,10 @@ func TestPartition(t *testing.T) {
 	t.Parallel()
 	n := newCable(t)
 	r := newRedisIn(t, n.far.inside(), "--port", "6379", "--bind", n.far.ip, "--protected-mode", "no")
-	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "origin"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := serveOrigin(t, ln)
+	o, upstream := reachable(t)
 	o.items("Cache-Control: max-age=600")
-	start := func(env ...string) *sidecar {
-		dir := t.TempDir()
-		return launchIn(t, n.near.inside(), append(env, "UPSTREAM_URL=unix://"+ln.Addr().String(), "REDIS_URL=redis://"+n.far.ip+":6379",
-			"LISTEN_ADDR=unix://"+filepath.Join(dir, "clients"), "ADMIN_ADDR=unix://"+filepath.Join(dir, "admin"), "L2_TIMEOUT=50ms"))
-	}
-	far, both := start("L1_MAX_BYTES=0"), start()
+	env := []string{upstream, "REDIS_URL=redis://" + n.far.ip + ":6379", "L2_TIMEOUT=50ms"}
+	far, both := n.near.sidecar(t, append(env, "L1_MAX_BYTES=0")...), n.near.sidecar(t, env...)
 	l := traffic(t, far, 8, func(n int64) string { return fmt.Sprintf("/item/%d", n%20) })
 	warm := traffic(t, both, 2, func(n int64) string { return fmt.Sprintf("/item/%d", n%20) })
 	l.more("hits of L2", &l.fromL2, 100)

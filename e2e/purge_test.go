@@ -75,12 +75,18 @@ func pair(t *testing.T, o *origin, r *redisServer, env ...string) (a, b *sidecar
 // Each kind of purge reaches both tiers of both sidecars, and leaves alone what it is not about.
 func TestPurgeKinds(t *testing.T) {
 	t.Parallel()
-	o, r := newOrigin(t), newRedis(t)
+	purgeKinds(t, newRedis(t).env())
+}
+
+func purgeKinds(t *testing.T, redis string) {
+	t.Helper()
+	o := newOrigin(t)
 	all := []string{"/foods/1?a=1&b=2", "/foods/2", "/other"}
 	o.says(all[0], reply("food", "Cache-Control: max-age=600", `Cache-Groups: "food-1", "foods"`, "Surrogate-Key: s1 s2"))
 	o.says(all[1], reply("food", "Cache-Control: max-age=600", `Cache-Groups: "foods"`, "Cache-Tag: two words, c2"))
 	o.says(all[2], reply("other", "Cache-Control: max-age=600", "xkey: x1 x2", "Edge-Cache-Tag: e1"))
-	a, b := pair(t, o, r)
+	env := append([]string{o.env(), redis}, steady...)
+	a, b := nearside(t, env...), nearside(t, env...)
 	for _, c := range []struct {
 		body string
 		gone string // the indices of what is purged

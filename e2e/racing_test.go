@@ -19,7 +19,7 @@ import (
 type racing struct {
 	t         *testing.T
 	lease     time.Duration
-	redis     *redisServer
+	redis     *redisServer // nil where it is not just one
 	cars      [4]racer
 	resources [64]resource
 	stopAtOld bool // the first old response ends it
@@ -37,7 +37,7 @@ type resource struct {
 // racer is one of the sidecars. Its process may be replaced.
 type racer struct {
 	now   atomic.Pointer[racerProcess]
-	valve *valve
+	valve *valve // nil where there is none
 	start func() *racerProcess
 }
 
@@ -49,7 +49,19 @@ type racerProcess struct {
 // newRacing starts an origin that takes its time, a Redis, and four sidecars behind valves.
 func newRacing(t *testing.T, lease time.Duration, env ...string) *racing {
 	t.Helper()
-	g := &racing{t: t, lease: lease, redis: newRedis(t)}
+	r := newRedis(t)
+	g := newRacingAt(t, lease, func(c *racer) string {
+		c.valve = newValve(t, r, func() time.Duration { return rand.N(3 * time.Millisecond) })
+		return c.valve.env()
+	}, env...)
+	g.redis = r
+	return g
+}
+
+// newRacingAt is newRacing with a Redis that connect has a sidecar use, by the variable that it returns.
+func newRacingAt(t *testing.T, lease time.Duration, connect func(*racer) string, env ...string) *racing {
+	t.Helper()
+	g := &racing{t: t, lease: lease}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -60,9 +72,9 @@ func newRacing(t *testing.T, lease time.Duration, env ...string) *racing {
 	env = append([]string{"UPSTREAM_URL=http://" + l.Addr().String(), "L2_TIMEOUT=200ms", "COHERENCE_LEASE=" + lease.String()}, env...)
 	for i := range g.cars {
 		c := &g.cars[i]
-		c.valve = newValve(t, g.redis, func() time.Duration { return rand.N(3 * time.Millisecond) })
+		redis := connect(c)
 		c.start = func() *racerProcess {
-			return &racerProcess{sidecar: nearside(t, append(env[:len(env):len(env)], c.valve.env())...)}
+			return &racerProcess{sidecar: nearside(t, append(env[:len(env):len(env)], redis)...)}
 		}
 		c.now.Store(c.start())
 	}

@@ -27,6 +27,14 @@ func killed(_ *racing, c *racer, _ time.Duration) {
 	c.now.Store(c.start())
 }
 
+// restarted stops the process in order, and starts another one. It is asked for as long as it answers.
+func restarted(_ *racing, c *racer, _ time.Duration) {
+	s := c.now.Load()
+	s.signal(syscall.SIGTERM)
+	<-s.exited
+	c.now.Store(c.start())
+}
+
 // cutOff cuts the link to Redis.
 func cutOff(_ *racing, c *racer, long time.Duration) {
 	c.valve.shut.Store(true)

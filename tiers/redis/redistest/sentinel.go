@@ -31,6 +31,10 @@ func StartSentinel(t testing.TB, by []string, ip string, master *Server, quorum 
 	}
 	cmd := run(t, by, s.socket, []string{file, "--sentinel"})
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	// Ten times as quick as by default, to see who is there and to have an old master follow the new one.
+	if err := s.Ask("sentinel", "debug", "publish-period", 200, "info-period", 1000).Err(); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -61,6 +65,49 @@ func (s *Sentinel) Leads(t testing.TB, master *Server) {
 		addr, err := s.Ask("sentinel", "get-master-addr-by-name", "cache").Slice()
 		return err == nil && len(addr) == 2 && addr[0] == master.IP && addr[1] == master.Peer && master.Do("role").([]any)[0] == "master"
 	})
+}
+
+// Promotes waits until one of the replicas is the master, and returns it.
+func (s *Sentinel) Promotes(t testing.TB, replicas ...*Server) (master *Server) {
+	t.Helper()
+	eventually(t, "a replica is promoted", func() bool {
+		for _, r := range replicas {
+			if r.Do("role").([]any)[0] == "master" {
+				master = r
+			}
+		}
+		return master != nil
+	})
+	s.Leads(t, master)
+	return master
+}
+
+// Watched is a master with replicas, and a Sentinel that watches them.
+type Watched struct {
+	*Sentinel
+	Master   *Server // at first
+	Replicas []*Server
+}
+
+// Watch runs a master with so many replicas.
+func Watch(t testing.TB, replicas int) *Watched {
+	t.Helper()
+	return WatchOf(t, replicas, Start, "")
+}
+
+// WatchOf is Watch with servers that are started by serve, and more lines of the Sentinel's configuration.
+func WatchOf(t testing.TB, replicas int, serve func(t testing.TB, args ...string) *Server, more string) *Watched {
+	t.Helper()
+	w := &Watched{Master: serve(t, "--repl-diskless-sync-delay", "0")}
+	for range replicas {
+		w.Replicas = append(w.Replicas, serve(t, "--replicaof", w.Master.IP+" "+w.Master.Peer, "--repl-diskless-sync-delay", "0"))
+	}
+	w.Sentinel = StartSentinel(t, nil, "127.0.0.1", w.Master, 1, more)
+	w.Knows(t, replicas, 0)
+	for _, r := range w.Replicas {
+		eventually(t, "the replica has its data", r.linked)
+	}
+	return w
 }
 
 // Pair is a master with a replica, and a Sentinel that watches them.

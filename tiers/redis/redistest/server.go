@@ -117,9 +117,13 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 
 // Client returns a client that looks at the server from outside.
 func (s *Server) Client() *redis.Client {
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket(), Protocol: 2, ReadTimeout: patience})
+	c := s.dial()
 	s.t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+func (s *Server) dial() *redis.Client {
+	return redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket(), Protocol: 2, ReadTimeout: patience})
 }
 
 // Do runs one command as redis-cli would.
@@ -133,7 +137,7 @@ func (s *Server) Do(args ...any) any {
 }
 
 func (s *Server) try(args ...any) (any, error) {
-	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.Socket(), Protocol: 2})
+	c := s.dial()
 	defer c.Close()
 	v, err := c.Do(context.Background(), args...).Result()
 	if errors.Is(err, redis.Nil) {
