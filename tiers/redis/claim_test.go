@@ -69,7 +69,7 @@ func TestClaimsOfACluster(t *testing.T) {
 }
 
 func TestClaimsBehindSentinel(t *testing.T) {
-	p := redistest.StartPair(t)
+	p := redistest.Watch(t, 1)
 	claims(t, open(t, patient(config(p.URL()))), open(t, patient(config(p.URL()))))
 }
 

@@ -318,6 +318,49 @@ func TestJournalReplicas(t *testing.T) {
 	}
 }
 
+// In a cluster the log is where its slot is: on the replica that took over, or on the node that the slot moved to, as
+// another generation each time, with INVALIDATION_REPLICAS or without.
+func TestJournalInACluster(t *testing.T) {
+	t.Parallel()
+	nodes, copies := redistest.Cluster(t, 3, true)
+	url := redistest.ClusterURL(nodes)
+	plain, replicated := journal(t, url, invalidation.Config{}), journal(t, url, invalidation.Config{Replicas: 1})
+	slot := nodes[0].Do("cluster", "keyslot", "{nearside}").(int64)
+	owner := int(slot) * len(nodes) / 16384
+	var last tiers.Position
+	works := func(when string) {
+		t.Helper()
+		var at [2]tiers.Position
+		for i, j := range []*redis.Journal{replicated, plain} {
+			eventually(t, 20*time.Second, "append "+when, func() (ok bool) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				var err error
+				at[i], err = j.Append(ctx, tags("a"))
+				return err == nil
+			})
+			got, err := j.Read(t.Context(), at[i].N-1, time.Second)
+			wantNames(t, got, err, fmt.Sprintf("%d:ta", at[i].N))
+			renew(t, j, "one", at[i], at[i].N)
+			if gen, members, err := j.Members(t.Context()); err != nil || gen != at[i].Gen || len(members) != 1 {
+				t.Errorf("%s: %d %+v, %v", when, gen, members, err)
+			}
+		}
+		if at[0].Gen == last.Gen || at[1] != (tiers.Position{Gen: at[0].Gen, N: at[0].N + 1}) {
+			t.Errorf("%s: at %+v, after %+v", when, at, last)
+		}
+		last = at[1]
+	}
+	works("at first")
+	copies[owner].Do("cluster", "failover")
+	eventually(t, 20*time.Second, "the replica takes over", func() bool { return copies[owner].Do("role").([]any)[0] == "master" })
+	works("after a failover")
+	all := slices.Clone(nodes)
+	all[owner] = copies[owner]
+	redistest.MoveSlot(t, all, slot, time.Millisecond)
+	works("after the slot moved")
+}
+
 func TestJournalAdvice(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

@@ -10,10 +10,10 @@ import (
 )
 
 func TestSentinel(t *testing.T) {
-	p := redistest.StartPair(t)
+	p := redistest.Watch(t, 1)
 	t.Run("contract", func(t *testing.T) { contract(t, config(p.URL())) })
 	t.Run("forced failover", func(t *testing.T) {
-		failover(t, p, config(p.URL()), p.Replica, func() {
+		failover(t, p, config(p.URL()), p.Replicas[0], func() {
 			if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -22,17 +22,17 @@ func TestSentinel(t *testing.T) {
 }
 
 func TestSentinelMasterKilled(t *testing.T) {
-	p := redistest.StartPair(t)
-	failover(t, p, config(p.URL()), p.Replica, p.Master.Kill)
+	p := redistest.Watch(t, 1)
+	failover(t, p, config(p.URL()), p.Replicas[0], p.Master.Kill)
 }
 
 func TestSentinelMasterHung(t *testing.T) {
-	p := redistest.StartPair(t)
-	failover(t, p, config(p.URL()), p.Replica, p.Master.Hang)
+	p := redistest.Watch(t, 1)
+	failover(t, p, config(p.URL()), p.Replicas[0], p.Master.Hang)
 }
 
 // failover lets another server take over under traffic.
-func failover(t *testing.T, p *redistest.Pair, cfg redis.Config, next *redistest.Server, begin func()) {
+func failover(t *testing.T, p *redistest.Watched, cfg redis.Config, next *redistest.Server, begin func()) {
 	t.Helper()
 	log := new(lines)
 	tier := openLogged(t, cfg, log)
@@ -62,7 +62,7 @@ func failover(t *testing.T, p *redistest.Pair, cfg redis.Config, next *redistest
 
 // TestSentinelReplicas: look-ups go to the replica, and to the master when it is away.
 func TestSentinelReplicas(t *testing.T) {
-	p := redistest.StartPair(t)
+	p := redistest.Watch(t, 1)
 	cfg := patient(config(p.URL()))
 	cfg.ReadReplicas = true
 	tier := open(t, cfg)
@@ -81,6 +81,6 @@ func TestSentinelReplicas(t *testing.T) {
 	if n := p.Master.Calls("pttl"); n > 1 {
 		t.Errorf("%d look-ups went to the master", n)
 	}
-	p.Replica.Kill()
+	p.Replicas[0].Kill()
 	eventually(t, 10*time.Second, "the master serves", found)
 }

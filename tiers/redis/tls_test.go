@@ -157,10 +157,10 @@ func TestTLSSentinel(t *testing.T) {
 	for i, word := range ca.options(port) {
 		conf.WriteString(word + [...]string{" ", "\n"}[i%2])
 	}
-	p := redistest.StartPairOf(t, ca.serve, conf.String())
+	p := redistest.WatchOf(t, 1, ca.serve, conf.String())
 	cfg := ca.config("rediss://127.0.0.1:" + port + "?master_name=cache")
 	contract(t, sealed(cfg, "default"))
-	failover(t, p, cfg, p.Replica, func() {
+	failover(t, p, cfg, p.Replicas[0], func() {
 		if err := p.Ask("sentinel", "failover", "cache").Err(); err != nil {
 			t.Fatal(err)
 		}

@@ -109,26 +109,3 @@ func WatchOf(t testing.TB, replicas int, serve func(t testing.TB, args ...string
 	}
 	return w
 }
-
-// Pair is a master with a replica, and a Sentinel that watches them.
-type Pair struct {
-	*Sentinel
-	Master, Replica *Server // as they were at first
-}
-
-// StartPair runs them.
-func StartPair(t testing.TB) *Pair {
-	t.Helper()
-	return StartPairOf(t, Start, "")
-}
-
-// StartPairOf is StartPair with servers that are started by serve, and more lines of the Sentinel's configuration.
-func StartPairOf(t testing.TB, serve func(t testing.TB, args ...string) *Server, more string) *Pair {
-	t.Helper()
-	p := &Pair{Master: serve(t, "--repl-diskless-sync-delay", "0")}
-	p.Replica = serve(t, "--replicaof", p.Master.IP+" "+p.Master.Peer, "--repl-diskless-sync-delay", "0")
-	p.Sentinel = StartSentinel(t, nil, "127.0.0.1", p.Master, 1, more)
-	p.Knows(t, 1, 0)
-	eventually(t, "the replica has its data", p.Replica.linked)
-	return p
-}
