@@ -45,7 +45,7 @@ func TestPurgeInAPartition(t *testing.T) {
 		for _, path := range gone {
 			p.change(path)
 		}
-		_, answer := far.tell("POST", "/purge", named("10s", gone...), isJSON)
+		_, answer := far.tell("POST", "/purge", named("4s", gone...), isJSON)
 		p.served(t, "at the one in contact", gone, far)
 		if mode == "strict" {
 			equal(t, "confirmed", answer.Confirmed, true)
