@@ -106,6 +106,12 @@ func TestMistakesInCombination(t *testing.T) {
 		{up + " | REDIS_URL=redis://u:" + canary + "@h:1/x", "  REDIS_URL=\"redis://u:***@h:1/x\": "},
 		{up + " | REDIS_URL=redis://u:" + canary + "@h | REDIS_PASSWORD_FILE=" + write(t, "password", "x"), "  REDIS_PASSWORD_FILE"},
 		{up + " | REDIS_URL=redis://h | REDIS_PASSWORD_FILE=" + empty, "is empty"},
+		{up + " | REDIS_URL=redis://h:99999", `port "99999": want one from 1 to 65535`},
+		{up + " | REDIS_URL=redis://h/1?db=2", "the database stands in it twice"},
+		{up + " | REDIS_MODE=cluster", `  REDIS_MODE="cluster": want REDIS_URL, too`},
+		{up + " | REDIS_CA_FILE=" + ca.file, `": want REDIS_URL, too`},
+		{up + " | REDIS_READ_REPLICAS=true", `  REDIS_READ_REPLICAS="true": want REDIS_URL, too`},
+		{up + " | GOGC=abc", `  GOGC="abc": want a number of percent`},
 		{up + " | ADMIN_TOKEN=" + canary + "\x01x", `  ADMIN_TOKEN="***": `},
 		{up + " | KEY_PREFIX=" + strings.Repeat("k", 65), "want 1 to 64 characters"},
 	} {

@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/nearside-cache/nearside/tiers"
 )
@@ -22,6 +23,14 @@ import (
 type Config struct {
 	Limit string `env:"GOMEMLIMIT" default:"by L1_MAX_BYTES" doc:"memory near which the garbage collector works harder, such as 230MiB, or off; by itself what a full L1 takes, more when more lives, at most nine tenths of the container's limit"`
 	Pace  string `env:"GOGC" default:"by what lives" doc:"garbage between two collections, in % of what lives, or off; by itself an eighth, but at least 24 MiB"`
+}
+
+// Validate refuses what Go's runtime would pass over in silence.
+func (c Config) Validate() error {
+	if _, err := strconv.ParseInt(c.Pace, 10, 32); err != nil && c.Pace != "" && c.Pace != "off" {
+		return fmt.Errorf("GOGC: %q: want a number of percent, such as 50, or off", c.Pace)
+	}
+	return nil
 }
 
 // Unlimited is the limit when there is none.

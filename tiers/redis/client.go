@@ -12,6 +12,9 @@ import (
 // it waits no longer than the operation may take, and the next one finds it.
 const dialTimeout = time.Second
 
+// leastRefused is what no value but a stored response reaches, in bytes, such as a record of what was purged.
+const leastRefused = 4 << 20
+
 // socketTimeout bounds what has no deadline of its own, such as asking a cluster for its nodes. The client
 // library counts it by a clock that is up to 50 ms behind, so for all else the context's deadline, which is
 // exact, must come first.
@@ -37,6 +40,7 @@ func newClients(cfg *Config, longest time.Duration) (client, replicas goredis.Un
 		SentinelUsername: e.sentinelUsername,
 		SentinelPassword: e.sentinelPassword,
 		TLSConfig:        secure,
+		Dialer:           dialer(secure, max(cfg.maxValue(), leastRefused)),
 
 		CredentialsProviderContext: cfg.credentials(e.username),
 

@@ -44,6 +44,9 @@ func (c *Config) maxBody() tiers.ByteSize {
 	return 8 << 20
 }
 
+// maxValue is the most that is ever read of a value, in bytes; a stored response has less.
+func (c *Config) maxValue() int64 { return int64(c.maxBody()) + maxFields + 1<<10 + 1 }
+
 // zstdLevel is 0 when nothing is compressed.
 func (c *Config) zstdLevel() zstd.EncoderLevel {
 	return map[string]zstd.EncoderLevel{
@@ -87,6 +90,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, c.validateTLS(e.secure)...)
 		}
 	}
+	if !c.Enabled() {
+		errs = append(errs, c.idle()...)
+	}
 	if c.PasswordFile != "" {
 		_, err := readPassword(c.PasswordFile)
 		refuse(err != nil, "REDIS_PASSWORD_FILE: %w", err)
@@ -107,6 +113,28 @@ func (c *Config) Validate() error {
 	refuse(c.Timeout < time.Millisecond, "L2_TIMEOUT: %q: want 1ms or more, such as 50ms", c.Timeout)
 	refuse(c.MaxTTL < time.Millisecond, "L2_MAX_TTL: %q: want 1ms or more, such as 24h", c.MaxTTL)
 	return errors.Join(errs...)
+}
+
+// idle reports the variables that are set, but say nothing without a URL: someone believes that there is an L2.
+func (c *Config) idle() (errs []error) {
+	for _, v := range []struct {
+		name string
+		set  bool
+	}{
+		{"REDIS_MODE", c.Mode != ""},
+		{"REDIS_PASSWORD_FILE", c.PasswordFile != ""},
+		{"REDIS_CA_FILE", c.CAFile != ""},
+		{"REDIS_CERT_FILE", c.CertFile != ""},
+		{"REDIS_KEY_FILE", c.KeyFile != ""},
+		{"REDIS_SERVER_NAME", c.ServerName != ""},
+		{"REDIS_POOL_SIZE", c.PoolSize != 0},
+		{"REDIS_READ_REPLICAS", c.ReadReplicas},
+	} {
+		if v.set {
+			errs = append(errs, fmt.Errorf("%s: want REDIS_URL, too, or nothing", v.name))
+		}
+	}
+	return errs
 }
 
 const maxPrefix = 64 // bytes

@@ -79,7 +79,7 @@ func New(cfg Config, log *slog.Logger) (*Tier, error) {
 	if replicas != nil {
 		t.clients = append(t.clients, replicas)
 	}
-	t.reads.init(int(cfg.maxBody()) + maxFields + 1<<10)
+	t.reads.init(int(cfg.maxValue()) - 1)
 	t.base, t.stop = context.WithCancel(context.Background())
 	t.route = t.dial(client, replicas, cfg.ReadReplicas)
 	if replicas == nil {

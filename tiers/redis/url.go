@@ -58,6 +58,9 @@ func parseURL(text, mode string) (*endpoint, error) {
 	if u.Scheme == "unix" {
 		db = ""
 	}
+	if db != "" && q.Has("db") {
+		return nil, errors.New("the database stands in it twice: want /1 or ?db=1")
+	}
 	return e, e.details(cmp.Or(q.Get("db"), db), q.Get("skip_verify"))
 }
 
@@ -92,15 +95,24 @@ func (e *endpoint) where(u *url.URL, more []string) error {
 		return errors.New("more than one address for a single server")
 	}
 	port := map[string]string{modeSingle: "6379", modeCluster: "6379", modeSentinel: "26379"}[e.mode]
-	e.addrs = []string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))}
+	port = cmp.Or(u.Port(), port)
+	if !validPort(port) {
+		return fmt.Errorf("port %q: want one from 1 to 65535", port)
+	}
+	e.addrs = []string{net.JoinHostPort(u.Hostname(), port)}
 	for _, addr := range more {
-		if host, p, err := net.SplitHostPort(addr); err != nil || host == "" || p == "" {
+		if host, p, err := net.SplitHostPort(addr); err != nil || host == "" || !validPort(p) {
 			return fmt.Errorf("addr %q: want host:port", addr)
 		}
 		e.addrs = append(e.addrs, addr)
 	}
 	e.secure = u.Scheme == "rediss"
 	return nil
+}
+
+func validPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 // details reads what is left.
