@@ -114,6 +114,9 @@ func TestFollowersStream(t *testing.T) {
 				})
 			}
 			wg.Wait()
+			if row.name == "too large" {
+				equal(t, "fills too large", s.fills("too-large"), 1)
+			}
 			s.settled()
 			equal(t, "requests at the origin", o.count("/x"), 1)
 			equal(t, "responses in L1", s.metric("l1_entries"), map[bool]int{true: 1}[row.stored])

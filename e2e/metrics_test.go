@@ -53,6 +53,7 @@ func TestMetrics(t *testing.T) {
 		`fills_total{result="failed"}`:                            0,
 		`fills_total{result="dropped"}`:                           0,
 		`fills_total{result="no-room"}`:                           0,
+		`fills_total{result="too-large"}`:                         0,
 		`refreshes_total{result="done"}`:                          1,
 		`refreshes_total{result="failed"}`:                        0,
 		`refreshes_total{result="dropped"}`:                       0,

@@ -52,6 +52,7 @@ type Stats struct {
 	FillsDropped             uint64 // fills that no queue took, or that were not run before the end
 	FillsNearOnly            uint64 // fills that L1 has, but that L2's queue did not take, or that were not run before the end
 	FillsNoRoom              uint64 // responses not kept because POOL_QUEUE_BYTES was used up
+	FillsTooLarge            uint64 // responses of unknown length that came to more than MAX_OBJECT_BYTES
 	FillsPurged              uint64 // responses not kept because they were purged while they came
 	FillsUntrusted           uint64 // responses not kept for want of contact with the invalidation log
 	RefreshesDone            uint64
@@ -82,7 +83,7 @@ type counters struct {
 	fleetLed, fleetShared, fleetTimedOut, fleetAlone    atomic.Uint64
 	panics, invalidations, invalidationsQueued          atomic.Uint64
 	fillsPurged, fillsUntrusted, fillsNearOnly          atomic.Uint64
-	followersLate, laggards                             atomic.Uint64
+	followersLate, laggards, fillsTooLarge              atomic.Uint64
 }
 
 // statsShard holds one part of the requests' counters. Exchanges are pooled per core, and each keeps its
@@ -130,6 +131,7 @@ func (h *Handler) Stats() Stats {
 		Panics:        c.panics.Load(),
 		Invalidations: c.invalidations.Load(), InvalidationsQueued: c.invalidationsQueued.Load(),
 		FillsPurged: c.fillsPurged.Load(), FillsUntrusted: c.fillsUntrusted.Load(), FollowersLate: c.followersLate.Load(), Laggards: c.laggards.Load(),
+		FillsTooLarge: c.fillsTooLarge.Load(),
 	}
 	for o := range outcomes {
 		s.Requests[o] = map[tiers.Source]Durations{}

@@ -174,6 +174,7 @@ func (s *stream) add(b []byte) {
 func (s *stream) grow(need int64) bool {
 	most := int64(s.h.Config.MaxObjectBytes)
 	if need > most {
+		s.h.counters.fillsTooLarge.Add(1)
 		return false
 	}
 	size := min(max(need, 2*s.reserved, 4096), most)
