@@ -332,6 +332,36 @@ func TestPatientPut(t *testing.T) {
 	eventually(t, 10*time.Second, "the breaker opens", func() bool { return tier.Stats().Open })
 }
 
+// TestTooSlow: what is too large to be read in time is left out, what is small is asked for again.
+func TestTooSlow(t *testing.T) {
+	s := redistest.Start(t)
+	cfg := config(s.URL())
+	cfg.Timeout = 300 * time.Millisecond
+	tier := open(t, cfg)
+	large := tierstest.NewEntry(tierstest.NewKey(), strings.Repeat("x", 100_000))
+	small := tierstest.NewEntry(tierstest.NewKey(), "x")
+	for _, e := range []*tiers.Entry{large, small} {
+		if err := tier.Put(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		s.Hang()
+		_, err := tier.Get(t.Context(), e.Key, nil)
+		s.Resume()
+		wantResult(t, err, redis.Timeout)
+	}
+	trips := tier.Stats().RoundTrips
+	_, err := tier.Get(t.Context(), large.Key, nil)
+	wantResult(t, err, redis.TooLarge)
+	wantResult(t, tier.Put(t.Context(), large), redis.TooLarge)
+	if n := tier.Stats().RoundTrips - trips; n > 0 {
+		t.Errorf("%d round trips for what is left out", n)
+	}
+	eventually(t, 10*time.Second, "a hit", func() bool {
+		_, err := tier.Get(t.Context(), small.Key, nil)
+		return err == nil
+	})
+}
+
 // TestHurried: a caller with less time than the timeout gets its answer in that time, and says nothing
 // about Redis by it.
 func TestHurried(t *testing.T) {

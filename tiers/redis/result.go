@@ -41,7 +41,7 @@ const (
 	Foreign                 // Get found a sound response under a key that is not its own
 	Done                    // Put or Delete succeeded
 	Expired                 // Put left out a response of no more use
-	TooLarge                // Put refused a response that could not be read again
+	TooLarge                // Put refused a response that could not be read again; of a Get, it was not tried
 	Open                    // Redis was not asked: the breaker is open
 	Cancelled               // the caller gave up
 	Timeout                 // no answer in time

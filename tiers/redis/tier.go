@@ -38,6 +38,7 @@ type Tier struct {
 	counters counters
 	log      *throttle
 	hints    hints
+	slow     slow
 
 	base context.Context // ends with Close
 	stop context.CancelFunc
@@ -143,11 +144,20 @@ func (t *Tier) Get(ctx context.Context, key tiers.Key, sel tiers.Selector) (*tie
 	if t.isOpen() {
 		return nil, t.finish(OpGet, Open, ErrOpen)
 	}
+	d := digestOf(key)
+	if t.slow.leavesOut(d, tiers.Now()) {
+		return nil, t.finish(OpGet, TooLarge, &Error{OpGet, TooLarge, errSlow})
+	}
 	bounded := bound(ctx, t.timeout)
 	defer bounded.end()
-	e, result, err := t.lookup(bounded, key, sel)
+	e, result, err := t.lookup(bounded, key, d, sel)
+	if err != nil && resultOf(err, result) == Timeout && !bounded.hurried {
+		t.slow.late(d, tiers.Now())
+	}
 	return e, t.finish(OpGet, result, err)
 }
+
+var errSlow = errors.New("could not be read in L2_TIMEOUT a moment ago")
 
 // finish counts an operation and returns its error.
 func (t *Tier) finish(op Op, r Result, err error) error {
@@ -181,8 +191,7 @@ func resultOf(err error, r Result) Result {
 
 // lookup reads the primary, and with it the variant that is probably wanted. When the primary is an index
 // that says otherwise, it reads the variants that the index lists.
-func (t *Tier) lookup(ctx *bounded, key tiers.Key, sel tiers.Selector) (*tiers.Entry, Result, error) {
-	d := digestOf(key)
+func (t *Tier) lookup(ctx *bounded, key tiers.Key, d digest, sel tiers.Selector) (*tiers.Entry, Result, error) {
 	name := t.primary(d)
 	now := tiers.Now() // before Redis tells the time that is left: ages are rather too high than too low
 	primary, ahead := t.reads.of(name), t.guess(d, name, sel)
@@ -249,6 +258,13 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 		return t.finish(OpPut, TooLarge, &Error{OpPut, TooLarge, errors.New("larger than MAX_OBJECT_BYTES, or its fields are")})
 	case strings.ContainsRune(e.Vary, '\n'):
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
+	}
+	if e.Size() >= large {
+		d := digestOf(e.Key)
+		if t.slow.leavesOut(d, now) {
+			return t.finish(OpPut, TooLarge, &Error{OpPut, TooLarge, errSlow})
+		}
+		t.slow.stored(d)
 	}
 	bounded := bound(ctx, writeTime(t.timeout, e.Size()))
 	defer bounded.end()

@@ -95,11 +95,10 @@ func (e *endpoint) where(u *url.URL, more []string) error {
 		return errors.New("more than one address for a single server")
 	}
 	port := map[string]string{modeSingle: "6379", modeCluster: "6379", modeSentinel: "26379"}[e.mode]
-	port = cmp.Or(u.Port(), port)
-	if !validPort(port) {
-		return fmt.Errorf("port %q: want one from 1 to 65535", port)
+	if u.Port() != "" && !validPort(u.Port()) {
+		return fmt.Errorf("port %q: want one from 1 to 65535", u.Port())
 	}
-	e.addrs = []string{net.JoinHostPort(u.Hostname(), port)}
+	e.addrs = []string{net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))}
 	for _, addr := range more {
 		if host, p, err := net.SplitHostPort(addr); err != nil || host == "" || !validPort(p) {
 			return fmt.Errorf("addr %q: want host:port", addr)
