@@ -33,6 +33,7 @@ func NewServer(h *Handler) *Server {
 		ReadBufferSize:               maxHeaderBytes,
 		MaxRequestBodySize:           streamAbove,
 		StreamRequestBody:            true,
+		ReduceMemoryUsage:            true, // a buffer to write with is a connection's only while it is written to
 		DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
