@@ -71,7 +71,7 @@ func TestPurgeInAPartition(t *testing.T) {
 type split struct {
 	*cable
 	near, far *redistest.Sentinel
-	old, next *redistest.Server // next: either of the replicas
+	old       *redistest.Server
 	replicas  [2]*redistest.Server
 }
 
