@@ -89,7 +89,15 @@ func MoveSlot(t testing.TB, nodes []*Server, slot int64, pause time.Duration) {
 	}
 	source, target := nodes[from], nodes[(from+1)%len(nodes)]
 	sourceID, targetID := source.Do("cluster", "myid"), target.Do("cluster", "myid")
-	target.Do("cluster", "setslot", slot, "importing", sourceID)
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) { // it may not have heard yet that the source is a master
+		_, err := target.try("cluster", "setslot", slot, "importing", sourceID)
+		if err == nil {
+			break
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal(err)
+		}
+	}
 	source.Do("cluster", "setslot", slot, "migrating", targetID)
 	keys := source.Do("cluster", "getkeysinslot", slot, 1000).([]any)
 	for _, key := range keys {
