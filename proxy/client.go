@@ -6,8 +6,6 @@ import (
 	"net"
 	"os"
 	"time"
-
-	"github.com/nearside-cache/nearside/tiers"
 )
 
 // A client that takes nothing for clientStall is given up, and so is one that sends nothing of its content for that long.
@@ -19,28 +17,41 @@ const (
 )
 
 // client is the connection of a client.
-type client struct{ net.Conn }
+type client struct {
+	net.Conn
+	look time.Time // until when writes may wait, by the deadline that was set last
+}
 
 // Write implements [net.Conn]. However much there is to write, and however long there was nothing, only a client that does
 // not take it is given up.
 func (c *client) Write(p []byte) (n int, err error) {
-	taken := tiers.Now()
-	for {
-		if err = c.Conn.SetWriteDeadline(time.Now().Add(stallLook)); err != nil {
-			return n, err
+	taken := time.Now()
+	for now := taken; ; {
+		if c.look.Sub(now) < stallLook/2 { // most writes find a deadline that will do
+			c.look = now.Add(stallLook)
+			if err = c.Conn.SetWriteDeadline(c.look); err != nil {
+				return n, err
+			}
 		}
 		m, err := c.Conn.Write(p[n:])
 		n += m
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		switch now := tiers.Now(); {
+		now = time.Now()
+		switch {
 		case m > 0:
 			taken = now
 		case now.Sub(taken) >= clientStall:
 			return n, err
 		}
 	}
+}
+
+// SetDeadline implements [net.Conn]: fasthttp takes all deadlines away before it hands a connection over.
+func (c *client) SetDeadline(t time.Time) error {
+	c.look = time.Time{}
+	return c.Conn.SetDeadline(t)
 }
 
 // ReadFrom implements [io.ReaderFrom]: fasthttp would copy in small pieces otherwise.

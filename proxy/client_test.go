@@ -71,12 +71,12 @@ func TestClientWaitsForContent(t *testing.T) {
 		src := &source{size: 30_000, end: io.EOF, tokens: make(chan struct{})}
 		s := newTestStream(t, nil, src, 30_000)
 		near, far := net.Pipe()
-		content := s.read(&client{near})
+		content := s.read(&client{Conn: near})
 		go s.pump()
 		go func() {
 			defer near.Close()
 			defer content.Close()
-			if _, err := io.Copy(&client{near}, content); err != nil {
+			if _, err := io.Copy(&client{Conn: near}, content); err != nil {
 				t.Error(err)
 			}
 		}()
@@ -100,7 +100,7 @@ func TestClientWaitsForContent(t *testing.T) {
 func serveOne(s *Server, request string) (net.Conn, <-chan error) {
 	near, far := net.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.ServeConn(&client{near}) }()
+	go func() { ended <- s.http.ServeConn(&client{Conn: near}) }()
 	_, _ = io.Copy(far, bytes.NewReader([]byte(request))) //nolint:errcheck // no answer would come
 	return far, ended
 }

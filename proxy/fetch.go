@@ -248,10 +248,7 @@ func (h *Handler) forward(x *exchange, resp *upstream.Response) {
 		h.fail(x, err)
 		return
 	}
-	x.appendOrigin(resp)
-	x.appendLength(resp.ContentLength)
-	x.endResponse()
-	x.ctx.Response.SetBodyRaw(body)
+	x.relayWhole(resp, body)
 }
 
 // deliverLarge answers while the content arrives.
@@ -295,10 +292,7 @@ func (h *Handler) deliverSmall(x *exchange, resp *upstream.Response, size int64)
 		x.serve(e) // the origin was not asked for it in these words
 		return
 	}
-	x.appendOrigin(resp)
-	x.appendLength(size)
-	x.endResponse()
-	x.ctx.Response.SetBodyRaw(body)
+	x.relayWhole(resp, body)
 }
 
 // judge decides whether the origin's response to req, which began at asOf, may be stored, and makes the Entry if so, but

@@ -43,7 +43,7 @@ func (l *lot) acceptNew() {
 	for {
 		conn, err := l.Listener.Accept()
 		if err == nil {
-			c := &parkable{client: &client{conn}, lot: l, until: time.Now().Add(headerTimeout)}
+			c := &parkable{client: &client{Conn: conn}, lot: l, until: time.Now().Add(headerTimeout)}
 			c.parks.Store(true)
 			_ = c.Close() //nolint:errcheck // it is parked, or the listener is closed
 		} else if !l.pass(arrival{err: err}) {

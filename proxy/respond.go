@@ -130,6 +130,14 @@ func (x *exchange) relay(resp *upstream.Response, content io.ReadCloser) {
 	_ = content.Close() //nolint:errcheck // there is none
 }
 
+// relayWhole is relay for content that has come.
+func (x *exchange) relayWhole(resp *upstream.Response, body []byte) {
+	x.appendOrigin(resp)
+	x.appendLength(int64(len(body)))
+	x.endResponse()
+	x.ctx.Response.SetBodyRaw(body)
+}
+
 // sendStream ends the block, and has fasthttp send content, whose length is -1 where it is not known.
 func (x *exchange) sendStream(length int64, content io.ReadCloser) {
 	switch {

@@ -211,7 +211,7 @@ func TestStreamDropsLaggards(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newTestStream(t, func(p *Parts) { p.Config.MaxObjectBytes = 100_000 }, &source{size: size, end: io.EOF}, -1)
 				near, far := net.Pipe()
-				slow := s.read(&client{near})
+				slow := s.read(&client{Conn: near})
 				var wg sync.WaitGroup
 				for range row.others {
 					r := s.read(nil)
