@@ -336,7 +336,7 @@ func TestLogs(t *testing.T) {
 	if err := r.client.ConfigSet(t.Context(), "requirepass", canary).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s := nearside(t, o.env(), "REDIS_URL=unix://:"+canary+"@"+r.socket, "ADMIN_TOKEN="+canary, "ACCESS_LOG=on", "LOG_LEVEL=debug")
+	s := nearside(t, o.env(), "REDIS_URL=unix://:"+canary+"@"+r.Socket(), "ADMIN_TOKEN="+canary, "ACCESS_LOG=on", "LOG_LEVEL=debug")
 	for range 2 {
 		s.get("/x?a=1", "Authorization: Bearer "+canary, "Cookie: session="+canary)
 		s.get("/x")

@@ -66,7 +66,7 @@ func TestFleetFetchesOnce(t *testing.T) {
 			waves := beginAll(all, clients, request("GET /x"))
 			eventually(t, "all wait", func() bool { return waiting(all, clients-1) })
 			if row.kill {
-				r.kill()
+				r.Kill()
 				eventually(t, "each fetches", func() bool { return o.count("/x") == sidecars })
 			}
 			release()

@@ -108,7 +108,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for series := range m {
-		for _, secret := range []string{r.socket, "nonsense"} {
+		for _, secret := range []string{r.Socket(), "nonsense"} {
 			if strings.Contains(series, secret) {
 				t.Errorf("%q in %s", secret, series)
 			}

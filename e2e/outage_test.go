@@ -123,8 +123,8 @@ func TestRedisOutage(t *testing.T) {
 		name       string
 		harm, mend func(*redisServer)
 	}{
-		{"killed", (*redisServer).kill, (*redisServer).start},
-		{"hung", (*redisServer).freeze, (*redisServer).thaw},
+		{"killed", (*redisServer).Kill, (*redisServer).Start},
+		{"hung", (*redisServer).Hang, (*redisServer).Resume},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -164,7 +164,7 @@ func TestL1DuringOutage(t *testing.T) {
 	}
 	s.settled()
 	failed := s.fills("failed")
-	r.freeze()
+	r.Hang()
 	for i := range 20 {
 		target := fmt.Sprintf("/item/%d", i)
 		s.get(target).wants(200, "hit; detail=L1", item(target))
@@ -195,7 +195,7 @@ func TestRedisAbsentAtStart(t *testing.T) {
 	}
 	equal(t, "requests at the origin", o.count("/a"), 3)
 
-	r.start()
+	r.Start()
 	eventually(t, "a hit of L2", func() bool { return s.get("/a").cache() == "hit; detail=L2" })
 }
 

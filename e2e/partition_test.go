@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 )
 
 // Every packet between a sidecar and Redis is dropped: no client notices, what L1 has goes on being served, and L2 serves again
@@ -11,10 +13,10 @@ import (
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	n := newCable(t)
-	r := newRedisIn(t, n.far.inside(), "--port", "6379", "--bind", n.far.ip, "--protected-mode", "no")
+	r := watched(t, redistest.StartIn(t, n.far.inside(), n.far.ip))
 	o, upstream := reachable(t)
 	o.items("Cache-Control: max-age=600")
-	env := []string{upstream, "REDIS_URL=redis://" + n.far.ip + ":6379", "L2_TIMEOUT=50ms"}
+	env := []string{upstream, "REDIS_URL=" + r.URL(), "L2_TIMEOUT=50ms"}
 	far, both := n.near.sidecar(t, append(env, "L1_MAX_BYTES=0")...), n.near.sidecar(t, env...)
 	l := traffic(t, far, 8, func(n int64) string { return fmt.Sprintf("/item/%d", n%20) })
 	warm := traffic(t, both, 2, func(n int64) string { return fmt.Sprintf("/item/%d", n%20) })

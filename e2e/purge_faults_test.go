@@ -16,7 +16,7 @@ func TestPurgeWhenRedisFails(t *testing.T) {
 		"FLUSHALL":        func(r *redisServer) { r.client.FlushAll(ctx) },
 		"the hash lost":   func(r *redisServer) { r.client.Del(ctx, logKeys[0]) },
 		"the stream lost": func(r *redisServer) { r.client.Del(ctx, logKeys[1]) },
-		"an older RDB":    func(r *redisServer) { r.kill(); r.start() },
+		"an older RDB":    func(r *redisServer) { r.Kill(); r.Start() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			modes(t, func(t *testing.T, mode string) { purgeWhenRedisFails(t, mode, fail) })

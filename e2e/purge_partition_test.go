@@ -33,10 +33,10 @@ func TestPurgeInAPartition(t *testing.T) {
 	t.Parallel()
 	modes(t, func(t *testing.T, mode string) {
 		n := newCable(t)
-		r := newRedisIn(t, n.far.inside(), "--port", "6379", "--bind", n.far.ip, "--protected-mode", "no")
+		r := watched(t, redistest.StartIn(t, n.far.inside(), n.far.ip))
 		o, upstream := reachable(t)
 		p := newPages(o)
-		env := []string{upstream, "REDIS_URL=redis://" + n.far.ip + ":6379", "COHERENCE=" + mode, "COHERENCE_LEASE=1s"}
+		env := []string{upstream, "REDIS_URL=" + r.URL(), "COHERENCE=" + mode, "COHERENCE_LEASE=1s"}
 		near, far := n.near.sidecar(t, env...), n.far.sidecar(t, env...)
 		gone, kept := []string{"/gone/1", "/gone/2"}, []string{"/kept/1", "/kept/2"}
 		p.warm(append(slices.Clone(gone), kept...), near, far)

@@ -438,7 +438,7 @@ func TestPurgesWaitTogether(t *testing.T) {
 	b.signal(syscall.SIGSTOP)
 	defer b.signal(syscall.SIGCONT)
 	var all sync.WaitGroup
-	begun, before := time.Now(), r.calls("evalsha")
+	begun, before := time.Now(), r.Calls("evalsha")
 	for i := range 200 {
 		all.Go(func() {
 			body := fmt.Sprintf(`{"type":"tag","selectors":["t%d"],"wait":"2s"}`, i)
@@ -448,7 +448,7 @@ func TestPurgesWaitTogether(t *testing.T) {
 		})
 	}
 	all.Wait()
-	n := r.calls("evalsha") - before
+	n := r.Calls("evalsha") - before
 	t.Logf("Redis was asked %d times in %v", n, time.Since(begun))
 	if n > 1500 { // by themselves, they would ask 40,000 times
 		t.Errorf("Redis was asked %d times", n)
@@ -476,11 +476,11 @@ func TestPurgeNamesWhoIsCutOff(t *testing.T) {
 		get.settled()
 	}
 	v.shut.Store(true)
-	r.kill()
+	r.Kill()
 	if n := names("100ms"); len(n) != 2 || n[1] != "2" {
 		t.Errorf("while Redis is away, %q are named, want one of 2", n)
 	}
-	r.start()
+	r.Start()
 	if n := names("5s"); len(n) != 2 || n[1] != "2" {
 		t.Errorf("when Redis has lost everything, %q are named, want one of 2", n)
 	}

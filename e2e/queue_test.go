@@ -42,7 +42,7 @@ func TestQueueFull(t *testing.T) {
 	o, r := newOrigin(t), newRedis(t)
 	s := nearside(t, o.env(), r.env(), "L1_MAX_BYTES=0", "POOL_WORKERS=1", "POOL_QUEUE=1", "L2_TIMEOUT=15s")
 	const n = 40
-	answers := all(t, s, o, n, r.freeze)
+	answers := all(t, s, o, n, r.Hang)
 	stored := 0
 	for _, a := range answers {
 		switch {
@@ -59,7 +59,7 @@ func TestQueueFull(t *testing.T) {
 	equal(t, "fills dropped", s.fills("dropped"), n-stored)
 	equal(t, "jobs rejected", s.metric(`pool_jobs_total{pool="fill-l2",result="rejected"}`), n-stored)
 	equal(t, "jobs that may wait", s.metric(`pool_queue_capacity{pool="fill-l2"}`), 1)
-	r.thaw()
+	r.Resume()
 	s.settled()
 	equal(t, "fills stored and failed", s.fills("stored")+s.fills("failed"), stored)
 	equal(t, "fills without room", s.fills("no-room"), 0)
@@ -84,7 +84,7 @@ func TestQueueOfRedis(t *testing.T) {
 			o, r := newOrigin(t), newRedis(t)
 			s := nearside(t, o.env(), r.env(), "POOL_WORKERS=2", "L2_TIMEOUT=15s", row.env)
 			in := 0
-			for _, a := range all(t, s, o, row.n, r.freeze) {
+			for _, a := range all(t, s, o, row.n, r.Hang) {
 				if a != nil && a.cache() == "fwd=uri-miss; fwd-status=200; stored" {
 					in++
 				}
@@ -96,7 +96,7 @@ func TestQueueOfRedis(t *testing.T) {
 			if wait < row.least || wait > row.most {
 				t.Errorf("%d fills of %d wait for Redis", wait, in)
 			}
-			r.thaw()
+			r.Resume()
 			s.settled()
 			equal(t, "fills stored and failed", s.fills("stored")+s.fills("failed"), wait)
 			equal(t, "keys in Redis", r.keys(), wait)

@@ -134,7 +134,7 @@ func TestShutdownDrainsFills(t *testing.T) {
 	o, r := newOrigin(t), newRedis(t)
 	s := nearside(t, o.env(), r.env(), "POOL_WORKERS=1", "L2_TIMEOUT=15s", "SHUTDOWN_TIMEOUT=15s")
 	const objects = 100
-	all(t, s, o, objects, r.freeze)
+	all(t, s, o, objects, r.Hang)
 	waiting := s.metric(`pool_queued{pool="fill-l2"}`)
 	if waiting < objects-2 {
 		t.Errorf("%d fills wait", waiting)
@@ -147,7 +147,7 @@ func TestShutdownDrainsFills(t *testing.T) {
 		t.Error("it ended while fills were waiting")
 	case <-time.After(time.Second): // it waits for them
 	}
-	r.thaw()
+	r.Resume()
 	equal(t, "exit code", s.wait(), 0)
 	equal(t, "keys in Redis", r.keys(), objects)
 

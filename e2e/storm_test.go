@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -75,10 +74,10 @@ func (r *redisServer) stutter() (end func()) {
 	over, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for process := r.cmd.Process; ; {
-			_ = process.Signal(syscall.SIGSTOP) // the test's end tells
+		for {
+			r.Hang()
 			time.Sleep(40 * time.Millisecond)
-			_ = process.Signal(syscall.SIGCONT)
+			r.Resume()
 			select {
 			case <-over:
 				return
@@ -98,7 +97,7 @@ func TestStorm(t *testing.T) {
 		n    int
 		harm func(*redisServer) (mend func())
 	}{
-		{"hung", 50_000, func(r *redisServer) func() { r.freeze(); return r.thaw }},
+		{"hung", 50_000, func(r *redisServer) func() { r.Hang(); return r.Resume }},
 		{"slow", 10_000, (*redisServer).stutter},
 		{"well", 50_000, func(*redisServer) func() { return func() {} }},
 	} {

@@ -26,7 +26,7 @@ func newValve(t *testing.T, r *redisServer, delay func() time.Duration) *valve {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	v := &valve{addr: l.Addr().String(), target: r.socket, delay: delay}
+	v := &valve{addr: l.Addr().String(), target: r.Socket(), delay: delay}
 	go func() {
 		for {
 			c, err := l.Accept()
