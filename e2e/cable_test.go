@@ -33,6 +33,9 @@ const nowhere = "02:00:00:00:00:01"
 func newCable(t *testing.T) *cable {
 	t.Helper()
 	if os.Getuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("making a network namespace takes root, and the continuous integration leaves nothing out")
+		}
 		t.Skip("making a network namespace takes root")
 	}
 	name := fmt.Sprintf("nearside-%d-%d", os.Getpid(), networks.Add(1))
