@@ -92,7 +92,7 @@ func TestShardsAreLargeEnough(t *testing.T) {
 
 // TestListShrinks: the order stays when the list is made anew.
 func TestListShrinks(t *testing.T) {
-	l := newList(main)
+	l := newList()
 	nodes := make([]*node, 5000)
 	for i := range nodes {
 		nodes[i] = &node{size: 1}

@@ -6,28 +6,18 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// list is an order of nodes on golang-lru's list, which bounds by count and so is given no bound: bytes
-// bound it from outside. A node is in one list at most.
+// list is nodes in the order of their last use, on golang-lru's list.
 type list struct {
-	name  segment
 	lru   *simplelru.LRU[*node, struct{}]
 	bytes int64
 	peak  int // the most nodes since lru was made
 }
 
-// segment names the list that a node is in.
-type segment uint8
+func newList() *list { return &list{lru: newOrder[*node]()} }
 
-const (
-	nowhere segment = iota // it was dropped
-	small                  // new nodes of the adaptive policy
-	main                   // its proven ones, and all of the lru policy
-)
-
-func newList(name segment) *list { return &list{name: name, lru: newOrder()} }
-
-func newOrder() *simplelru.LRU[*node, struct{}] {
-	lru, err := simplelru.NewLRU[*node, struct{}](math.MaxInt, nil)
+// newOrder makes golang-lru's list, which bounds by count and so is given no bound: bytes bound it from outside.
+func newOrder[K comparable]() *simplelru.LRU[K, struct{}] {
+	lru, err := simplelru.NewLRU[K, struct{}](math.MaxInt, nil)
 	if err != nil {
 		panic(err) // only for a size that is not positive
 	}
@@ -38,7 +28,7 @@ func newOrder() *simplelru.LRU[*node, struct{}] {
 func (l *list) push(n *node) {
 	l.lru.Add(n, struct{}{})
 	l.peak = max(l.peak, l.lru.Len())
-	n.in = l.name
+	n.in = main
 	l.bytes += n.size
 }
 
@@ -57,7 +47,7 @@ func (l *list) remove(n *node) {
 
 // shrink makes the list anew, because a map keeps the memory that it once needed.
 func (l *list) shrink() {
-	order := newOrder()
+	order := newOrder[*node]()
 	for _, n := range l.lru.Keys() { // from the oldest
 		order.Add(n, struct{}{})
 	}

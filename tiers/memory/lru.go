@@ -5,7 +5,7 @@ import "github.com/nearside-cache/nearside/tiers"
 // lru evicts what was not used for longest.
 type lru struct{ order *list }
 
-func newLRU() *lru { return &lru{order: newList(main)} }
+func newLRU() *lru { return &lru{order: newList()} }
 
 func (p *lru) add(n *node, _ bool) bool {
 	p.order.push(n)

@@ -20,13 +20,24 @@ type node struct {
 	entry atomic.Pointer[tiers.Entry] // the most recently stored one
 	set   atomic.Pointer[variants]    // all of them; nil while there is just one, without a limit of its own
 	size  int64                       // bytes that count for it
-	in    segment                     // which list
 
 	// The adaptive policy's:
-	rounded bool          // it went round its list once
-	list    uint16        // of its queue
+	block   *block        // of its queue
 	mark    atomic.Uint32 // the era of the last use, and in the last two bits the hits, at most maxHits
+	place   uint8         // in the block
+	rounded bool          // it went round its queue once
+
+	in segment
 }
+
+// segment is where the policy keeps a node.
+type segment uint8
+
+const (
+	nowhere segment = iota // it was dropped
+	small                  // new nodes of the adaptive policy
+	main                   // its proven ones, and all of the lru policy
+)
 
 // variants are the stored responses of one key, the most recently stored first. The slice never changes
 // once it is published.
@@ -194,10 +205,12 @@ func (n *node) entries() int {
 	return 1
 }
 
-// bookkeeping is what a node costs beside its entry, and bookkeepingVariant what each of a set of variants
-// does: heap bytes measured, with the tables and their growth (see TestBookkeeping).
+// bookkeeping is what a node costs beside its entry, bookkeepingLRU how much more it does with the lru policy, and
+// bookkeepingVariant what each of a set of variants does: heap bytes measured, with the tables and their growth (see
+// TestBookkeeping).
 const (
-	bookkeeping        = 176
+	bookkeeping        = 104
+	bookkeepingLRU     = 80
 	bookkeepingVariant = 48
 )
 

@@ -12,7 +12,7 @@ import (
 // room returns a tier with room for n entries of size bytes.
 func room(t *testing.T, policy memory.Policy, n, size int) *memory.Tier {
 	t.Helper()
-	one, _ := filled(t, memory.Config{MaxBytes: 64 << 20}, 1, size)
+	one, _ := filled(t, memory.Config{MaxBytes: 64 << 20, Policy: policy}, 1, size)
 	return memory.New(memory.Config{MaxBytes: tiers.ByteSize(one.Stats().Bytes) * tiers.ByteSize(n), Policy: policy})
 }
 

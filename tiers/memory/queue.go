@@ -8,13 +8,12 @@ type queue struct {
 	name  segment
 	max   int64 // bytes of the shard; a list is full with a 32nd of it
 	lists []dated
-	first uint16 // the number of lists[0], which nodes remember
 	bytes int64
 	count int
 }
 
 type dated struct {
-	*list
+	*fifo
 	since uint32
 }
 
@@ -36,43 +35,39 @@ func (q *queue) push(n *node, now uint32) {
 func (q *queue) file(n *node, era uint32) {
 	i := len(q.lists) - 1
 	if i < 0 || i < mostLists && era > q.lists[i].since && q.lists[i].bytes >= q.max/erasOfRoom {
-		q.lists = append(q.lists, dated{newList(q.name), era})
+		q.lists = append(q.lists, dated{newFIFO(q.name), era})
 		i++
 	}
 	for i > 0 && q.lists[i].since > era {
 		i--
 	}
-	n.list = q.first + uint16(i)
 	q.lists[i].push(n)
 }
 
 // again files n, which is in the queue, anew.
 func (q *queue) again(n *node, era uint32) {
-	q.of(n).remove(n)
+	n.block.of.remove(n)
 	q.file(n, era)
 	q.trim()
 }
 
-func (q *queue) of(n *node) *list { return q.lists[n.list-q.first].list }
-
 func (q *queue) resized(n *node, delta int64) {
 	q.bytes += delta
-	q.of(n).bytes += delta
+	n.block.of.bytes += delta
 }
 
 // remove takes n out.
 func (q *queue) remove(n *node) {
 	q.bytes -= n.size
 	q.count--
-	q.of(n).remove(n)
+	n.block.of.remove(n)
 	q.trim()
 }
 
 // trim drops the oldest lists while they are empty.
 func (q *queue) trim() {
-	for len(q.lists) > 0 && q.lists[0].len() == 0 {
+	for len(q.lists) > 0 && q.lists[0].count == 0 {
 		q.lists = slices.Delete(q.lists, 0, 1)
-		q.first++
 	}
 }
 

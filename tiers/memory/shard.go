@@ -16,6 +16,7 @@ type shard struct {
 
 	mu     sync.Mutex
 	policy policy
+	order  int64 // bytes that a node takes in the policy's lists, where that is more than bookkeeping has
 	max    int64
 	hand   int // the bucket of the index that sweep looks at next
 	counts counts
@@ -27,7 +28,7 @@ func (s *shard) init(policy Policy, maxBytes int64) {
 	s.max = maxBytes
 	switch policy {
 	case LRU:
-		s.policy = newLRU()
+		s.policy, s.order = newLRU(), bookkeepingLRU
 	default:
 		s.ledger = newLedger(maxBytes, &s.era)
 		s.policy = newAdaptive(maxBytes, s.ledger)
@@ -86,7 +87,7 @@ func (s *shard) put(h uint64, e *tiers.Entry, now tiers.Instant, maxTTL time.Dur
 	defer s.mu.Unlock()
 	s.sweep(now)
 	n, _ := s.index.find(h, e.Key)
-	fits := cost(e)+bookkeepingVariant <= s.max/2 && e.Expires() > now
+	fits := cost(e)+s.order+bookkeepingVariant <= s.max/2 && e.Expires() > now
 	switch {
 	case n == nil && fits:
 		n = s.add(h, e, now, maxTTL)
@@ -116,7 +117,7 @@ func (s *shard) add(h uint64, e *tiers.Entry, now tiers.Instant, maxTTL time.Dur
 	if maxTTL > 0 {
 		n.set.Store(&variants{list: []*variant{newVariant(e, now, maxTTL)}})
 	}
-	n.size = n.cost()
+	n.size = n.cost() + s.order
 	if !s.policy.add(n, s.counts.bytes.Load()+n.size > s.max) {
 		return nil
 	}
@@ -200,7 +201,7 @@ func (s *shard) unlink(n *node) {
 
 // resize counts n's size anew.
 func (s *shard) resize(n *node) {
-	size := n.cost()
+	size := n.cost() + s.order
 	delta := size - n.size
 	n.size = size
 	s.counts.bytes.Add(delta)

@@ -23,9 +23,15 @@ func heap() int64 {
 // entry. The counts differ so that the tables are met just before and just after they grew; in a full tier
 // the ghosts are there, too.
 func TestBookkeeping(t *testing.T) {
+	for _, policy := range []memory.Policy{memory.Adaptive, memory.LRU} {
+		t.Run(policy.String(), func(t *testing.T) { testBookkeeping(t, policy) })
+	}
+}
+
+func testBookkeeping(t *testing.T, policy memory.Policy) {
 	const limit = 200
 	one := func() int64 {
-		tier, _ := filled(t, memory.Config{MaxBytes: 1 << 20}, 1, 0)
+		tier, _ := filled(t, memory.Config{MaxBytes: 1 << 20, Policy: policy}, 1, 0)
 		return tier.Stats().Bytes
 	}()
 	counted := one - int64(entryOf(0, 0).Size())
@@ -43,7 +49,7 @@ func TestBookkeeping(t *testing.T) {
 				entries[i] = entryOf(i, 0)
 			}
 			before := heap()
-			tier := memory.New(memory.Config{MaxBytes: maxBytes})
+			tier := memory.New(memory.Config{MaxBytes: maxBytes, Policy: policy})
 			for i, e := range entries {
 				if i == n && !full {
 					break

@@ -69,7 +69,7 @@ func measure(trace []uint32, capacity int) ratios {
 
 // replay returns the hit ratio in percent of a new tier with room for capacity entries.
 func replay(trace []uint32, capacity int, policy memory.Policy) float64 {
-	tier := memory.New(memory.Config{MaxBytes: tiers.ByteSize(capacity) * weight(), Policy: policy})
+	tier := memory.New(memory.Config{MaxBytes: tiers.ByteSize(capacity) * weight(policy), Policy: policy})
 	ctx := context.Background()
 	var buf []byte
 	hits := 0
@@ -96,8 +96,8 @@ func entry(id uint32) *tiers.Entry {
 }
 
 // weight is what one entry counts for.
-func weight() tiers.ByteSize {
-	tier := memory.New(memory.Config{MaxBytes: 1 << 20})
+func weight(policy memory.Policy) tiers.ByteSize {
+	tier := memory.New(memory.Config{MaxBytes: 1 << 20, Policy: policy})
 	if err := tier.Put(context.Background(), entry(0)); err != nil {
 		log.Fatal("hitratio: ", err)
 	}
