@@ -36,7 +36,7 @@ func TestMillion(t *testing.T) {
 	few, many := start(64<<20, n/1000), start(budget, n)
 	within(many, "filled")
 
-	rounds := full(4, 1)
+	rounds := full(9, 1) // so long that the heap of many is collected
 	var fewTook, manyTook []time.Duration
 	for i := range rounds {
 		fewTook = append(fewTook, hitsAmongMisses(t, few, n/1000, n+i*n/50)...)
@@ -76,7 +76,7 @@ func hitsAmongMisses(t *testing.T, s *sidecar, n, from int) []time.Duration {
 	})
 	hits := pace(t, s, 16, full(2000, 200), long, func(int) (string, string) { return item(rand.IntN(n)) })
 	wg.Wait()
-	if len(hits.wrong)+len(misses.wrong) > 0 || hits.waited > 0 {
+	if len(hits.wrong)+len(misses.wrong) > 0 || hits.waited > len(hits.took)/1000 { // a few made room for what was fetched
 		t.Errorf("%d were no hits; wrong: %q", hits.waited, append(hits.wrong, misses.wrong...))
 	}
 	return hits.took
