@@ -2,9 +2,9 @@ package memory
 
 import "github.com/hashicorp/golang-lru/v2/simplelru"
 
-// fifo is nodes in the order in which they came. golang-lru's list keeps that order, but of blocks of nodes: on it each
-// thing takes some 130 bytes and ten pointers, and a garbage collector that looks at all of them for each of a million
-// nodes is what hits then wait for.
+// fifo is nodes in the order in which they came. golang-lru's list keeps that order, but of blocks of nodes: what is on it
+// takes a hundred bytes and seven pointers each, and hits wait for a garbage collector that follows these for each of a
+// million nodes.
 type fifo struct {
 	name   segment
 	blocks *simplelru.LRU[*block, struct{}]

@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -110,6 +111,48 @@ func TestListShrinks(t *testing.T) {
 			t.Fatal("the order changed")
 		}
 		l.remove(n)
+	}
+}
+
+// TestFIFO: nodes leave in the order in which they came, though others left out of turn, and what holds them stays small.
+func TestFIFO(t *testing.T) {
+	random := rand.New(rand.NewPCG(25, 26))
+	f := newFIFO(small)
+	var order []*node
+	for i := range 30_000 {
+		grows := i/5000%2 == 0
+		switch at := random.IntN(3); {
+		case len(order) == 0, grows && at < 2, at == 0:
+			n := &node{size: int64(i)}
+			f.push(n)
+			order = append(order, n)
+		case at == 1:
+			out := random.IntN(len(order))
+			f.remove(order[out])
+			order = slices.Delete(order, out, out+1)
+		default:
+			if f.oldest() != order[0] {
+				t.Fatal("the oldest is another")
+			}
+			f.remove(order[0])
+			order = order[1:]
+		}
+		bytes := int64(0)
+		for _, n := range order {
+			bytes += n.size
+		}
+		if places := f.blocks.Len() * len(block{}.nodes); f.count != len(order) || f.bytes != bytes || places > 2*len(order)+150 {
+			t.Fatalf("%d nodes of %d bytes in %d places, want %d of %d", f.count, f.bytes, places, len(order), bytes)
+		}
+	}
+	for _, n := range order {
+		if f.oldest() != n {
+			t.Fatal("the oldest is another")
+		}
+		f.remove(n)
+	}
+	if f.oldest() != nil || f.count != 0 || f.bytes != 0 || f.blocks.Len() != 0 {
+		t.Errorf("left: %d nodes of %d bytes", f.count, f.bytes)
 	}
 }
 
