@@ -121,12 +121,12 @@ func TestFIFO(t *testing.T) {
 	var order []*node
 	for i := range 30_000 {
 		grows := i/5000%2 == 0
-		switch at := random.IntN(3); {
-		case len(order) == 0, grows && at < 2, at == 0:
+		switch at := random.IntN(10); {
+		case len(order) == 0, grows && at < 8, at == 0:
 			n := &node{size: int64(i)}
 			f.push(n)
 			order = append(order, n)
-		case at == 1:
+		case at < 9:
 			out := random.IntN(len(order))
 			f.remove(order[out])
 			order = slices.Delete(order, out, out+1)
