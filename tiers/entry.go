@@ -1,6 +1,7 @@
 package tiers
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -56,6 +57,7 @@ type Proof struct {
 type Names struct {
 	URI    string   // normalised
 	Hashes []uint64 // of the URI, then of each tag
+	Bits   uint64   // for each of Hashes the bit that its last six bits number: what has none of them is not among them
 }
 
 // Flags are the yes-or-no facts of an Entry. They travel in the codec: never renumber them.
@@ -87,9 +89,20 @@ func (e *Entry) Expires() Instant {
 	return e.Born.Add(e.Lifetime + max(e.StaleWhileRevalidate, e.StaleIfError, e.Keep))
 }
 
-// Size is the memory that the entry holds, in bytes: content, fields, key and the struct itself.
+// proofSize is what a Proof takes with the Names of a response without tags; each tag adds a hash.
+const (
+	hashSize  = 8
+	proofSize = int(unsafe.Sizeof(Proof{})+unsafe.Sizeof(Names{})) + hashSize
+)
+
+// Size is the memory that the entry holds, in bytes: content, fields, key and the struct itself, with what its Proof will
+// take once something was purged.
 func (e *Entry) Size() int {
-	return int(unsafe.Sizeof(*e)) + len(e.Key) + cap(e.Header) + cap(e.Body) + len(e.Vary) + len(e.Variant) + len(e.Tags)
+	n := int(unsafe.Sizeof(*e)) + len(e.Key) + cap(e.Header) + cap(e.Body) + len(e.Vary) + len(e.Variant) + len(e.Tags)
+	if e.Proof != nil {
+		n += proofSize + hashSize*strings.Count(e.Tags, "\n")
+	}
+	return n
 }
 
 // Instant is a time on this process's monotonic clock, in nanoseconds since it started. It means

@@ -3,6 +3,8 @@ package invalidation
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -294,4 +296,42 @@ func TestUnreadable(t *testing.T) {
 	if n := l.Stats().Unreadable; n != 1 {
 		t.Errorf("%d counted", n)
 	}
+}
+
+// What is noted at responses once something was purged takes no more memory than they count for.
+func TestProofsAreCounted(t *testing.T) {
+	for _, tags := range []string{"", "a\nb\nc\n"} {
+		l := newLocal(1 << 10)
+		entries := make([]*tiers.Entry, 50_000)
+		counted := 0
+		for i := range entries {
+			entries[i] = &tiers.Entry{Key: tiers.Key("GET http://data-api/foods/" + strconv.Itoa(i)), Tags: tags}
+			counted -= entries[i].Size()
+		}
+		before := heap()
+		for _, e := range entries {
+			l.Stamp(e, l.Now())
+			counted += e.Size()
+		}
+		l.local(false, []Selector{{Tag, "another"}})
+		for _, e := range entries {
+			if v := l.Check(e, 0); v != Valid || e.Proof.Names.Load() == nil {
+				t.Fatal(v)
+			}
+		}
+		taken := int(heap() - before)
+		t.Logf("tags %q: %d bytes each, counted %d", tags, taken/len(entries), counted/len(entries))
+		if taken > counted+counted/8 {
+			t.Errorf("tags %q: %d bytes, counted %d", tags, taken, counted)
+		}
+		runtime.KeepAlive(entries)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

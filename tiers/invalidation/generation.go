@@ -40,6 +40,7 @@ type item struct {
 	soft       bool
 	kind       Kind
 	hash, path uint64 // path: of a URI's
+	bits       uint64 // of both
 	prefix     string
 }
 
@@ -105,6 +106,7 @@ func (g *generation) remember(r *Record) {
 			it.hash = hash(Tag, s.Name)
 			it.path = it.hash
 		}
+		it.bits = bit(it.hash) | bit(it.path)
 		items = append(items, it)
 	}
 	g.recent.Store(&recent{from, items})
@@ -172,6 +174,9 @@ func (it *item) matches(n *tiers.Names) bool {
 		return true
 	case Prefix:
 		return strings.HasPrefix(n.URI, it.prefix)
+	}
+	if n.Bits&it.bits == 0 {
+		return false
 	}
 	for _, h := range n.Hashes {
 		if h == it.hash || h == it.path {

@@ -103,6 +103,9 @@ func hash(kind Kind, name string) uint64 {
 	return h
 }
 
+// bit is the one of [tiers.Names].Bits that stands for a hash.
+func bit(hash uint64) uint64 { return 1 << (hash & 63) }
+
 // pathOf is the path of a normal URI, with all that is before it.
 func pathOf(uri string) string {
 	p, _, _ := strings.Cut(uri, "?")
@@ -120,15 +123,23 @@ func namesOf(e *tiers.Entry) *tiers.Names {
 		}
 	}
 	uri := tiers.NormalURI(e.Key.URI())
-	n := &tiers.Names{URI: uri, Hashes: make([]uint64, 0, 3+strings.Count(e.Tags, "\n"))}
+	many, tags := strings.HasPrefix(string(e.Key), manyQueries), strings.Count(e.Tags, "\n")
+	count := 1 + tags
+	if many {
+		count++
+	}
+	n := &tiers.Names{URI: uri, Hashes: make([]uint64, 0, count)}
 	n.Hashes = append(n.Hashes, hash(URI, uri))
-	if strings.HasPrefix(string(e.Key), manyQueries) {
+	if many {
 		n.Hashes = append(n.Hashes, hash(path, pathOf(uri)))
 	}
 	for tag := range strings.SplitSeq(e.Tags, "\n") {
 		if tag != "" {
 			n.Hashes = append(n.Hashes, hash(Tag, tag))
 		}
+	}
+	for _, h := range n.Hashes {
+		n.Bits |= bit(h)
 	}
 	if e.Proof != nil {
 		e.Proof.Names.Store(n)

@@ -82,7 +82,7 @@ func (s *sealer) seal(e *tiers.Entry, now tiers.Instant, ttl time.Duration) []by
 	} else if flags != 0 {
 		sum = crc32.Size
 	}
-	b := make([]byte, 0, sealHead+sum+valueOverhead+e.Size())
+	b := make([]byte, 0, sealHead+sum+valueOverhead+fields(e)+len(e.Body))
 	if flags == 0 {
 		return tiers.AppendEntry(b, e, now, ttl)
 	}
@@ -95,8 +95,8 @@ func (s *sealer) seal(e *tiers.Entry, now tiers.Instant, ttl time.Duration) []by
 	return b
 }
 
-// valueOverhead is more than what a value needs beyond the bytes of its response, which its size includes.
-const valueOverhead = 64
+// valueOverhead is more than what a value needs beyond the bytes of its response.
+const valueOverhead = 128
 
 // sum appends the checksum of an envelope to dst.
 func (s *sealer) sum(dst, head, response []byte) []byte {

@@ -50,6 +50,10 @@ var _ tiers.Tier = (*Tier)(nil)
 // maxFields is what a stored response may have beyond its body, in bytes; mostly it is the header.
 const maxFields = 256 << 10
 
+func fields(e *tiers.Entry) int {
+	return len(e.Header) + len(e.Key) + len(e.Vary) + len(e.Variant) + len(e.Tags)
+}
+
 // New returns a tier on the Redis of cfg. Redis need not be there: New waits for no connection. It fails when
 // cfg is not valid. The tier owns connections until Close, and goroutines while there is much to do or a server is away.
 func New(cfg Config, log *slog.Logger) (*Tier, error) {
@@ -254,7 +258,7 @@ func (t *Tier) Put(ctx context.Context, e *tiers.Entry) error {
 		return nil
 	}
 	switch {
-	case len(e.Body) > t.sealer.maxBody, e.Size()-len(e.Body) > maxFields:
+	case len(e.Body) > t.sealer.maxBody, fields(e) > maxFields:
 		return t.finish(OpPut, TooLarge, &Error{OpPut, TooLarge, errors.New("larger than MAX_OBJECT_BYTES, or its fields are")})
 	case strings.ContainsRune(e.Vary, '\n'):
 		return t.finish(OpPut, Failed, &Error{OpPut, Failed, errors.New("a Vary list with a line end")})
