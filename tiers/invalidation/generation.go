@@ -1,6 +1,7 @@
 package invalidation
 
 import (
+	"math"
 	"strings"
 	"sync/atomic"
 
@@ -40,7 +41,7 @@ type item struct {
 	soft       bool
 	kind       Kind
 	hash, path uint64 // path: of a URI's
-	bits       uint64 // of both
+	bits       uint64 // of names that it may match
 	prefix     string
 }
 
@@ -96,17 +97,18 @@ func (g *generation) remember(r *Record) {
 	items := make([]item, 0, maxRecent)
 	items = append(items, old.items[drop:]...)
 	for _, s := range r.Selectors {
-		it := item{n: r.N, soft: r.Soft, kind: s.Kind}
+		it := item{n: r.N, soft: r.Soft, kind: s.Kind, bits: math.MaxUint64}
 		switch s.Kind {
 		case Prefix:
 			it.prefix = s.Name
 		case URI:
 			it.hash, it.path = hash(URI, s.Name), hash(path, pathOf(s.Name))
+			it.bits = bit(it.hash) | bit(it.path)
 		case Tag:
 			it.hash = hash(Tag, s.Name)
 			it.path = it.hash
+			it.bits = bit(it.hash)
 		}
-		it.bits = bit(it.hash) | bit(it.path)
 		items = append(items, it)
 	}
 	g.recent.Store(&recent{from, items})
@@ -156,7 +158,7 @@ func (g *generation) quiet(known uint64) bool {
 func (r *recent) find(n *tiers.Names, known uint64) (hard, soft uint64) {
 	for i := range r.items {
 		it := &r.items[i]
-		if it.n <= known || !it.matches(n) {
+		if it.bits&n.Bits == 0 || it.n <= known || !it.matches(n) {
 			continue
 		}
 		if it.soft {
@@ -174,9 +176,6 @@ func (it *item) matches(n *tiers.Names) bool {
 		return true
 	case Prefix:
 		return strings.HasPrefix(n.URI, it.prefix)
-	}
-	if n.Bits&it.bits == 0 {
-		return false
 	}
 	for _, h := range n.Hashes {
 		if h == it.hash || h == it.path {
