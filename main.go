@@ -63,6 +63,9 @@ func (c *config) Validate() error {
 	if c.Proxy.CoalesceFleet && !c.L2.Enabled() {
 		errs = append(errs, errors.New(`COALESCE_FLEET: "true": want REDIS_URL, too, where the fleet meets`))
 	}
+	if c.Invalidation.Replicas > 0 && !c.L2.Enabled() {
+		errs = append(errs, fmt.Errorf(`INVALIDATION_REPLICAS: "%d": want REDIS_URL, too, whose replicas they are`, c.Invalidation.Replicas))
+	}
 	if limit, ok := heap.Limit(); ok {
 		errs = append(errs, heap.Check(c.L1.MaxBytes, c.Proxy.QueueBytes, limit))
 	}
@@ -382,6 +385,7 @@ func (s *sidecar) shutdown() {
 		s.log.Warn("jobs were dropped when SHUTDOWN_TIMEOUT ended", "refreshes", s.refreshes.Stats().Dropped,
 			"fills", s.fills.Stats().Dropped+s.farFills.Stats().Dropped)
 	}
+	s.admin.EndPurges()
 	s.purged.Close(ctx) // not before the last answer: until then this process counts
 	if s.journal != nil {
 		s.journal.Close()

@@ -77,8 +77,13 @@ func (f *fill) Execute(ctx context.Context) error {
 	if f.near = err == nil; f.near {
 		f.h.flights.end(f.flight)
 	}
-	if f.h.Stack.Far == nil || !keepFar {
+	switch {
+	case f.h.Stack.Far == nil:
 		return f.done(err)
+	case !keepFar && f.near:
+		return f.nearOnly()
+	case !keepFar:
+		return f.distrusted()
 	}
 	handedOn = true
 	f.handOn()
@@ -111,7 +116,7 @@ func (f *farFill) Execute(ctx context.Context) error {
 		outcome = tiers.ClaimStored
 		return of.overtaken()
 	case !keep && f.near:
-		return of.done(nil)
+		return of.nearOnly()
 	case !keep:
 		return of.distrusted()
 	}
@@ -135,6 +140,12 @@ func (f *fill) done(err error) error {
 		f.h.counters.fillsStored.Add(1)
 	}
 	return err
+}
+
+// nearOnly counts a fill that L2 does not get.
+func (f *fill) nearOnly() error {
+	f.h.counters.fillsNearOnly.Add(1)
+	return nil
 }
 
 // overtaken counts a fill that was purged.

@@ -27,26 +27,35 @@ type Server struct {
 	ops    http.Server
 	probes http.Server
 	ready  atomic.Bool
+
+	purging    context.Context // ends with EndPurges
+	endPurging context.CancelFunc
 }
 
 // New makes a Server whose /metrics are written by metrics, and which purges by handler. It is not ready until
 // Ready(true).
 func New(cfg Config, metrics http.Handler, handler *proxy.Handler, log *slog.Logger) *Server {
 	s := &Server{token: cfg.Token}
+	s.purging, s.endPurging = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.readiness)
 	mux.Handle("GET /metrics", metrics)
 	s.probes = newServer(mux, log)
-	purge := s.guard(purger{handler}.ServeHTTP)
+	purge := s.guard(purger{handler, log}.ServeHTTP)
 	s.ops = newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Not by the mux: it would clean the path, and redirect.
-		if r.Method == "PURGE" || r.Method == http.MethodPost && r.URL.Path == "/purge" {
+		switch {
+		case r.Method == "PURGE" || r.Method == http.MethodPost && r.URL.Path == "/purge":
 			purge(w, r)
-			return
+		case r.URL.Path == "/purge":
+			w.Header().Set("Allow", "POST, PURGE")
+			refuse(w, http.StatusMethodNotAllowed, "want POST /purge, or PURGE with a path")
+		default:
+			mux.ServeHTTP(w, r)
 		}
-		mux.ServeHTTP(w, r)
 	}), log)
+	s.ops.BaseContext = func(net.Listener) context.Context { return s.purging }
 	return s
 }
 
@@ -79,8 +88,12 @@ func serve(server *http.Server, ln net.Listener) error {
 // request is answered all the same.
 func (s *Server) Ready(yes bool) { s.ready.Store(yes) }
 
+// EndPurges has the purges that wait to be confirmed answered at once, with those that have not done so. They hold.
+func (s *Server) EndPurges() { s.endPurging() }
+
 // Shutdown closes the listeners and waits for answers in progress until ctx ends.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.EndPurges()
 	return errors.Join(s.ops.Shutdown(ctx), s.probes.Shutdown(ctx))
 }
 

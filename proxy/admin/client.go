@@ -43,7 +43,8 @@ func Check(addr proxy.Addr) error {
 var ErrUnconfirmed = errors.New("not confirmed in time: it holds at this sidecar, and the others will follow")
 
 // Purge asks the sidecar of cfg to purge, and returns its answer, which is JSON. kind is one of uri, prefix, tag and all. wait
-// is how long it may take to be confirmed; empty is as long as the sidecars' leases require.
+// is how long it may take to be confirmed; empty is as long as the sidecars' leases require. Purge itself takes 20 s more
+// than wait at most.
 func Purge(cfg Config, kind string, selectors []string, soft bool, wait string) (answer string, err error) {
 	body, err := json.Marshal(purgeRequest{Type: kind, Selectors: selectors, Soft: soft, Wait: wait})
 	if err != nil {
@@ -57,7 +58,7 @@ func Purge(cfg Config, kind string, selectors []string, soft bool, wait string) 
 	if cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+cfg.Token)
 	}
-	resp, err := client(cfg.Addr, maxPurgeWait+time.Minute).Do(req)
+	resp, err := client(cfg.Addr, purgeTimeout(wait)).Do(req)
 	if err != nil {
 		return "", err
 	}
@@ -67,10 +68,24 @@ func Purge(cfg Config, kind string, selectors []string, soft bool, wait string) 
 	switch {
 	case err != nil:
 		return "", err
-	case resp.StatusCode == http.StatusAccepted:
-		return answer, ErrUnconfirmed
-	case resp.StatusCode != http.StatusOK:
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted:
 		return "", fmt.Errorf("%s: %s", resp.Status, answer)
 	}
+	var a purgeAnswer
+	switch err := json.Unmarshal(text, &a); {
+	case err != nil:
+		return "", fmt.Errorf("%s, but not what a sidecar's admin listener answers; is ADMIN_ADDR right? %.200s", resp.Status, answer)
+	case !a.Confirmed:
+		return answer, ErrUnconfirmed
+	}
 	return answer, nil
+}
+
+// purgeTimeout is how long a purge may take that is to wait for so long; without that, for as long as leases last.
+func purgeTimeout(wait string) time.Duration {
+	const more = 20 * time.Second // a sidecar that is well needs much less
+	if d, err := time.ParseDuration(wait); err == nil && d >= 0 && d <= maxPurgeWait {
+		return d + more
+	}
+	return time.Minute + more
 }

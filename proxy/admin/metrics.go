@@ -47,7 +47,7 @@ var (
 	requests = desc("requests_total", "Requests by what became of them and by the tier that answered.", "outcome", "tier")
 	duration = desc("request_duration_seconds", "From a request's header to its answer, not counting the time to write it.", "outcome", "tier")
 	panics   = desc("request_panics_total", "Requests that ended in a panic: a defect each.")
-	fills    = desc("fills_total", "Responses on their way into the tiers: stored, failed (a tier refused), dropped (queue full or stopping), l1-only (L1 has it, L2's queue was full or it was stopping), no-room (POOL_QUEUE_BYTES used up), too-large (of unknown length, and then over MAX_OBJECT_BYTES), purged (while they came), untrusted (no contact with the invalidation log).", "result")
+	fills    = desc("fills_total", "Responses on their way into the tiers: stored, failed (a tier refused), dropped (queue full or stopping), l1-only (L1 has it, and L2 not: its queue was full, it was stopping, or there was no contact with the invalidation log), no-room (POOL_QUEUE_BYTES used up), too-large (of unknown length, and then over MAX_OBJECT_BYTES), purged (while they came), untrusted (no contact with the invalidation log: no tier has it).", "result")
 	refreshs = desc("refreshes_total", "Stale responses that were refreshed in the background.", "result")
 	unsafe   = desc("invalidations_total", "Target URIs and groups invalidated by unsafe requests; queued ones were not in the log when the client was answered.", "result")
 	flights  = desc("flights", "Fetches under way that other requests can join.")

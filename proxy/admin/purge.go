@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -40,14 +42,18 @@ type purgeAnswer struct {
 }
 
 // purger answers requests to purge.
-type purger struct{ handler *proxy.Handler }
+type purger struct {
+	handler *proxy.Handler
+	log     *slog.Logger
+}
 
 // ServeHTTP answers PURGE <path-or-URL> and POST /purge.
 func (p purger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var q purgeRequest
 	var err error
 	if r.Method == "PURGE" {
-		q = purgeRequest{Type: "uri", Selectors: []string{r.RequestURI}, Soft: r.Header.Get("Soft-Purge") == "1"}
+		q = purgeRequest{Type: "uri", Selectors: []string{r.RequestURI}}
+		q.Soft, err = softly(r.Header.Get("Soft-Purge"))
 	} else {
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 			refuse(w, http.StatusUnsupportedMediaType, "want Content-Type: application/json")
@@ -66,11 +72,39 @@ func (p purger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + time.Minute)) //nolint:errcheck // then the answer may be cut short
 	result := p.handler.Invalidation.Purge(r.Context(), wait, q.Soft, selectors)
+	p.log.Log(r.Context(), levelOf(selectors), "purged", "type", q.Type, "selectors", len(q.Selectors), "first", first(q.Selectors),
+		"soft", q.Soft, "confirmed", result.Confirmed, "from", r.RemoteAddr)
 	status := http.StatusOK
 	if !result.Confirmed {
 		status = http.StatusAccepted
 	}
 	answerJSON(w, status, answerOf(result))
+}
+
+// softly reads Soft-Purge, a field that Fastly made known with the value 1.
+func softly(value string) (soft bool, err error) {
+	if value == "" {
+		return false, nil
+	}
+	if soft, err = strconv.ParseBool(value); err != nil {
+		err = fmt.Errorf("Soft-Purge: %.20q: want 1 or 0", value)
+	}
+	return soft, err
+}
+
+// levelOf is the level at which a purge is logged: that the cache was emptied is what somebody will ask for.
+func levelOf(selectors []invalidation.Selector) slog.Level {
+	if selectors[0].Kind == invalidation.All {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+func first(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.200s", names[0])
 }
 
 func answerOf(r invalidation.Result) purgeAnswer {

@@ -85,7 +85,7 @@ func splitURL(text string) (shown string, secrets []string) {
 
 func telling(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"pass", "pwd", "secret", "token", "auth", "key"} {
+	for _, word := range []string{"pas", "pwd", "secret", "token", "auth", "key"} {
 		if strings.Contains(name, word) {
 			return true
 		}

@@ -23,7 +23,7 @@ func Table(target any) []Row {
 	s := read(addressable(target))
 	rows := make([]Row, len(s.vars))
 	for i, v := range s.vars {
-		rows[i] = Row{Name: v.name, Doc: v.tag("doc"), Group: v.group, Required: v.required}
+		rows[i] = Row{Name: v.name, Doc: v.doc(), Group: v.group, Required: v.required}
 		switch text, def := v.tag("default"), v.secret.redact(v.tag("envDefault")); {
 		case v.required:
 			rows[i].Default = "required"
@@ -34,6 +34,17 @@ func Table(target any) []Row {
 		}
 	}
 	return rows
+}
+
+// doc is the variable's meaning, with the values that are allowed unless it speaks of them.
+func (v *variable) doc() string {
+	doc := v.tag("doc")
+	for _, value := range v.oneof {
+		if !strings.Contains(doc, value) {
+			return doc + ": " + alternatives(v.oneof)
+		}
+	}
+	return doc
 }
 
 const (

@@ -33,7 +33,11 @@ func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selector
 		return Result{Position: l.local(soft, selectors), Confirmed: true, Sidecars: 1}
 	}
 	by := time.Now().Add(wait)
-	for {
+	for pause := time.Duration(0); ; pause = l.patience() / 20 { // whatever it is that the log is lost to, over and over
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 		done := make(chan acknowledged, 1)
 		l.enqueue(&purge{soft: soft, ask: wait > 0, selectors: slices.Clone(selectors), done: []chan<- acknowledged{done}})
 		appending := time.NewTimer(max(time.Until(by), l.patience()))
@@ -229,8 +233,12 @@ func (l *Log) prune(ctx context.Context) {
 	defer cancel()
 	gen, members, err := l.journal.Members(ctx)
 	if err != nil {
+		if ctx.Err() == nil && !l.blind.Swap(true) {
+			l.log.Warn("who is in the fleet cannot be read, so no purge is confirmed", "error", err)
+		}
 		return
 	}
+	l.blind.Store(false)
 	var v judgement
 	l.mu.Lock()
 	l.waiting(&v, tiers.Now(), gen, members, tiers.Position{})

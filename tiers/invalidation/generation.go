@@ -202,29 +202,30 @@ func (g *generation) meet(batch []Record) (n int) {
 	return n
 }
 
-// apply takes in records in the order of the log. It returns whether it took in any, whether one asks for an answer, and
+// apply takes in records in the order of the log. It returns how many it took in, whether one asks for an answer, and
 // false for ok when the next one is of another generation, or perhaps not the log's own: a renewal will tell.
-func (g *generation) apply(batch []Record) (some, ask, ok bool) {
+func (g *generation) apply(batch []Record) (n int, ask, ok bool) {
 	for i := range batch {
 		r := &batch[i]
 		applied := g.applied.Load()
 		switch {
 		case !g.has(r) && ruleGeneration:
-			return some, ask, false
+			return n, ask, false
 		case r.N <= applied:
 			ask = ask || r.Ask
 			continue
 		case r.unreadable && r.N > g.head.Load(): // the log's own record only if the log says that it has come so far
-			return some, ask, false
+			return n, ask, false
 		case r.N > applied+1:
 			g.lose(r.N - 1)
 		}
 		g.put(r)
 		g.applied.Store(r.N)
 		raise(&g.head, r.N)
-		some, ask = true, ask || r.Ask
+		n++
+		ask = ask || r.Ask
 	}
-	return some, ask, true
+	return n, ask, true
 }
 
 // jump gives up on records that exist, but cannot be read.

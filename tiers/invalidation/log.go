@@ -56,6 +56,7 @@ type Log struct {
 	marked       atomic.Uint64 // how many marks were ever made
 	joined       atomic.Bool   // the current generation is the journal's
 	away         atomic.Bool   // the last renewal failed
+	blind        atomic.Bool   // who is in the fleet could not be read
 	refused      atomic.Bool   // the fleet has other terms
 
 	mu      sync.Mutex // held by whoever changes any of the above
@@ -219,17 +220,17 @@ func (l *Log) deliver(batch []Record) (ask, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := l.current.Load()
-	if n := g.meet(batch); n > 0 {
-		l.counters.unreadable.Add(uint64(n))
+	if met := g.meet(batch); met > 0 {
+		l.counters.unreadable.Add(uint64(met))
 	}
 	if len(batch) > 0 && batch[0].Gen == g.gen && batch[0].N > g.applied.Load()+1 { // those before it were trimmed
 		l.counters.gaps.Add(1)
 	}
-	some, ask, ok := g.apply(batch)
-	if some {
+	n, ask, ok := g.apply(batch)
+	if n > 0 {
 		l.changed()
 		l.settle()
-		l.counters.applied.Add(uint64(len(batch)))
+		l.counters.applied.Add(uint64(n))
 	}
 	return ask, ok
 }

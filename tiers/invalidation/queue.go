@@ -36,8 +36,12 @@ type held struct {
 	purge   *purge
 }
 
-// maxQueued is how many selectors may wait for the log. Instead of more, everything is purged: nothing is lost.
-const maxQueued = 1 << 14
+// How many selectors may wait for the log: fewer while it is out of reach, when they may wait for long. Instead of more,
+// everything is purged: nothing is lost.
+const (
+	maxQueued = 1 << 14
+	maxBurst  = 1 << 17
+)
 
 // maxBatch is how many selectors are sent to the journal at a time, about.
 const maxBatch = 1 << 12
@@ -51,14 +55,9 @@ func (l *Log) enqueue(p *purge) (nth uint64, failing bool) {
 	defer l.mu.Unlock()
 	q := &l.queue
 	q.waiting = append(q.waiting, p)
-	if q.size += len(p.selectors); q.size > maxQueued {
-		everything := &purge{selectors: []Selector{{Kind: All}}}
-		for _, w := range q.waiting {
-			everything.ask = everything.ask || w.ask
-			everything.done = append(everything.done, w.done...)
-			w.done = nil // should it be on its way to the log
-		}
-		p, q.waiting, q.size = everything, []*purge{everything}, 1
+	if q.size += len(p.selectors); q.size > maxBurst || q.failing && q.size > maxQueued {
+		l.log.Warn("everything is purged, as too many purges wait for the log", "selectors", q.size)
+		p = q.everything()
 		l.counters.overflows.Add(1)
 	}
 	nth = l.mark(p)
@@ -69,6 +68,19 @@ func (l *Log) enqueue(p *purge) (nth uint64, failing bool) {
 	return nth, q.failing
 }
 
+// everything makes one purge of all that wait, softly if they all are soft.
+func (q *queue) everything() *purge {
+	all := &purge{selectors: []Selector{{Kind: All}}, soft: true}
+	for _, w := range q.waiting {
+		all.soft = all.soft && w.soft
+		all.ask = all.ask || w.ask
+		all.done = append(all.done, w.done...)
+		w.done = nil // should it be on its way to the log
+	}
+	q.waiting, q.size = []*purge{all}, 1
+	return all
+}
+
 // mark notes p's selectors until the log has them, and returns the number of the mark.
 func (l *Log) mark(p *purge) uint64 {
 	nth := l.marked.Add(1)
@@ -76,7 +88,7 @@ func (l *Log) mark(p *purge) uint64 {
 	if marks == nil {
 		marks = newTable(firstPlaces)
 	}
-	if marks.used > 2*maxQueued { // many were acknowledged meanwhile
+	if marks.used > 2*max(maxQueued, l.queue.size) { // many were acknowledged meanwhile
 		marks = newTable(firstPlaces)
 		for _, w := range l.queue.waiting {
 			marks = marks.mark(w, nth)
@@ -154,7 +166,8 @@ func (l *Log) acknowledged(purges []*purge, all []Record, at tiers.Position, now
 // those before them.
 func (l *Log) own(g *generation, all []Record) {
 	if len(all) > 0 && all[0].N <= g.applied.Load()+1 {
-		g.apply(all)
+		n, _, _ := g.apply(all)
+		l.counters.applied.Add(uint64(n))
 		return
 	}
 	for i := range all {

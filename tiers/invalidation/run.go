@@ -65,6 +65,7 @@ func (l *Log) renewSoon() {
 // renewLoop renews the trust.
 func (l *Log) renewLoop(ctx context.Context) {
 	var looked tiers.Instant // at who is there
+	adopted := false         // another generation, just now
 	for {
 		wait := l.lease / 3
 		g := l.current.Load()
@@ -87,7 +88,11 @@ func (l *Log) renewLoop(ctx context.Context) {
 		default:
 			if now := l.current.Load(); now != g {
 				l.running.Go(func() { l.recall(ctx, now) })
-				continue // say what was applied of the new generation
+				if adopted = !adopted; adopted {
+					continue // say what was applied of the new generation
+				}
+			} else {
+				adopted = false
 			}
 			if now := tiers.Now(); now.Sub(looked) >= l.lease {
 				looked = now

@@ -202,12 +202,32 @@ func TestClusterAway(t *testing.T) {
 	cfg := config(s.URL())
 	cfg.Mode = "cluster"
 	tier := open(t, cfg)
-	for range 20 {
-		if _, err := tier.Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
-			t.Fatalf("Get = %v", err)
+	refused(t, tier)
+}
+
+// TestClusterDown: a node is gone that has no replica, so the others refuse, too, until it is back.
+func TestClusterDown(t *testing.T) {
+	nodes, _ := redistest.Cluster(t, 3, false)
+	tier := open(t, patient(config(redistest.ClusterURL(nodes))))
+	asks := func(want bool) (all bool) {
+		all = true
+		for i := range trafficKeys {
+			_, err := tier.Get(t.Context(), trafficKey(i), nil)
+			all = all && (err == nil || errors.Is(err, tiers.ErrMiss)) == want
 		}
+		return all
 	}
-	if skipped := count(tier, redis.OpGet, redis.Open); skipped < 10 {
-		t.Errorf("%d look-ups of 20 did not ask", skipped)
+	if !asks(true) {
+		t.Fatal("it is not well at first")
 	}
+	nodes[0].Kill()
+	eventually(t, 20*time.Second, "the others refuse", func() bool {
+		return strings.Contains(nodes[1].Do("cluster", "info").(string), "cluster_state:fail")
+	})
+	eventually(t, 5*time.Second, "nobody is asked", func() bool {
+		before := tier.Stats().RoundTrips
+		return asks(false) && tier.Stats().RoundTrips == before
+	})
+	nodes[0].Start()
+	eventually(t, 20*time.Second, "all are asked again", func() bool { return asks(true) })
 }

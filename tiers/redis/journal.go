@@ -150,10 +150,10 @@ func (j *Journal) read(ctx context.Context, after uint64, wait time.Duration) ([
 		Streams: []string{j.log, strconv.FormatUint(after, 10) + lastOf}, Count: readCount, Block: wait,
 	}).Result()
 	switch {
-	case errors.Is(err, goredis.Nil):
+	case err == goredis.Nil: //nolint:errorlint // an error about sentinels may hold it
 		return nil, nil
 	case err != nil:
-		return nil, err
+		return nil, j.failed(ctx, err)
 	case len(streams) != 1:
 		return nil, errReply
 	}
@@ -164,7 +164,7 @@ func (j *Journal) read(ctx context.Context, after uint64, wait time.Duration) ([
 func (j *Journal) Before(ctx context.Context, at uint64, count int) ([]invalidation.Record, error) {
 	messages, err := j.client.XRevRangeN(ctx, j.log, strconv.FormatUint(at, 10)+"-0", "-", int64(count)).Result()
 	if err != nil {
-		return nil, err
+		return nil, j.failed(ctx, err)
 	}
 	return parseRecords(messages)
 }

@@ -361,6 +361,42 @@ func TestJournalInACluster(t *testing.T) {
 	works("after the slot moved")
 }
 
+// The node with the log's slot is killed: the log is found at the replica soon after that took over.
+func TestJournalMasterKilled(t *testing.T) {
+	t.Parallel()
+	nodes, copies := redistest.Cluster(t, 3, true)
+	j := journal(t, redistest.ClusterURL(nodes), invalidation.Config{})
+	owner := int(nodes[0].Do("cluster", "keyslot", "{nearside}").(int64)) * len(nodes) / 16384
+	works := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := j.Append(ctx, tags("a"))
+		return err == nil
+	}
+	eventually(t, 10*time.Second, "append", works)
+	nodes[owner].Kill()
+	eventually(t, 30*time.Second, "the replica takes over", func() bool {
+		works() // whatever the client library learns from failing, it learns before
+		return copies[owner].Do("role").([]any)[0] == "master"
+	})
+	t.Logf("found %v after another node had it", eventually(t, 10*time.Second, "append", works))
+}
+
+// Whoever may not read the log's state does not begin it anew, and is told what is missing.
+func TestJournalMayNotRead(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Do("acl", "setuser", "app", "on", ">pw", "~nearside:*", "+@all", "-hmget")
+	before := renew(t, journal(t, s.URL(), invalidation.Config{}), "one", tiers.Position{}, 1)
+	j := journal(t, "redis://app:pw@"+s.Addr(), invalidation.Config{})
+	if at, err := j.Renew(t.Context(), invalidation.Renewal{ID: "two"}); err == nil || !strings.Contains(err.Error(), "README") {
+		t.Errorf("%+v, %v", at, err)
+	}
+	if after := renew(t, journal(t, s.URL(), invalidation.Config{}), "one", tiers.Position{}, 2); after != before {
+		t.Errorf("%+v, want %+v", after, before)
+	}
+}
+
 func TestJournalAdvice(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

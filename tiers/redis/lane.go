@@ -81,8 +81,8 @@ func (l *lane) trip(ctx context.Context, op Op, cmds []goredis.Cmder, jobs int) 
 	}
 	switch r := classify(ctx, cause); {
 	case r == Cancelled, r == Timeout && hurried(ctx): // says nothing about the server
-	case r.failing(op):
-		l.failed(state, &Error{op, r, cause}, weigh(jobs))
+	case r.failing(op, cause):
+		l.failed(state, &Error{op, r, explained(cause)}, weigh(jobs))
 	}
 	return err
 }
@@ -119,7 +119,7 @@ func exec(ctx context.Context, client pipeliner, cmds []goredis.Cmder) error {
 		return err
 	}
 	_, err := pipe.Exec(ctx)
-	if err == nil || errors.Is(err, goredis.Nil) {
+	if err == nil || err == goredis.Nil { //nolint:errorlint // an error about sentinels may hold it
 		return nil
 	}
 	var reply goredis.Error

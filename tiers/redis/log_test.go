@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -368,6 +369,7 @@ func TestLogOverflow(t *testing.T) {
 	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{})
 	eb := stored(b)
 	s.Hang()
+	a.Purge(t.Context(), 0, false, []invalidation.Selector{{Kind: invalidation.Tag, Name: "other"}}) // finds out
 	for i := range 20_000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -381,4 +383,37 @@ func TestLogOverflow(t *testing.T) {
 		v := verdict(b, eb)
 		return v == invalidation.Gone || v == invalidation.Unprovable // once what came later has filled the index
 	})
+}
+
+// As long as the log takes them in, many purges at the same time stay what they are, and what is too much even so becomes
+// one soft purge if all were soft.
+func TestLogBurst(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	a, b := member(t, s.URL(), invalidation.Config{}), member(t, s.URL(), invalidation.Config{Index: 1 << 18})
+	eb := stored(b)
+	burst := func(n, each int) {
+		t.Helper()
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() {
+				selectors := make([]invalidation.Selector, each)
+				for k := range selectors {
+					selectors[k] = invalidation.Selector{Kind: invalidation.Tag, Name: fmt.Sprint("other", i, "-", k)}
+				}
+				if r := a.Purge(t.Context(), long, true, selectors); !r.Confirmed {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
+		all.Wait()
+	}
+	burst(4, 20_000)
+	if v, n := verdict(b, eb), a.Stats().Overflows; v != invalidation.Valid || n != 0 {
+		t.Errorf("%v, after %d overflows", v, n)
+	}
+	burst(1, 140_000)
+	if v, n := verdict(b, eb), a.Stats().Overflows; v != invalidation.Stale || n != 1 {
+		t.Errorf("%v, after %d overflows", v, n)
+	}
 }

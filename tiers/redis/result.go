@@ -45,12 +45,12 @@ const (
 	Open                    // Redis was not asked: the breaker is open
 	Cancelled               // the caller gave up
 	Timeout                 // no answer in time
-	Down                    // no connection, or it broke
+	Down                    // no connection, or it broke, or the cluster is down
 	Loading                 // Redis is reading its data, or waits for its master
 	ReadOnly                // a write to a replica
 	Full                    // Redis has no memory left (OOM)
 	Auth                    // wrong or missing password, or a command that the user may not run
-	Moved                   // the cluster is incomplete or being moved
+	Moved                   // a slot of the cluster is being moved
 	Failed                  // any other error
 	results
 )
@@ -100,9 +100,9 @@ func classify(ctx context.Context, err error) Result {
 		return Full
 	case goredis.IsAuthError(err), goredis.IsPermissionError(err):
 		return Auth
-	case goredis.IsClusterDownError(err), goredis.IsTryAgainError(err), hasPrefix(err, "MOVED "), hasPrefix(err, "ASK "):
+	case goredis.IsTryAgainError(err), hasPrefix(err, "MOVED "), hasPrefix(err, "ASK "):
 		return Moved
-	case goredis.IsMaxClientsError(err):
+	case goredis.IsMaxClientsError(err), goredis.IsClusterDownError(err):
 		return Down
 	case errors.As(err, &fromRedis):
 		return Failed
@@ -115,14 +115,24 @@ func classify(ctx context.Context, err error) Result {
 
 func hasPrefix(err error, prefix string) bool { return strings.HasPrefix(err.Error(), prefix) }
 
-// failing tells whether a Redis that answers op like this had better not be asked for a while. A Redis that
-// refuses writes still serves reads.
-func (r Result) failing(op Op) bool {
+// failing tells whether a Redis that answers op with err like this had better not be asked for a while. A Redis that
+// refuses writes still serves reads, and a value of another type says nothing about the others.
+func (r Result) failing(op Op, err error) bool {
 	switch r {
 	case Timeout, Down, Loading:
 		return true
 	case Auth:
 		return op == OpGet
+	case Failed:
+		return op == OpGet && !hasPrefix(err, "WRONGTYPE ")
 	}
 	return false
+}
+
+// explained adds to an error what the client library leaves out.
+func explained(err error) error {
+	if err != goredis.Nil && errors.Is(err, goredis.Nil) { //nolint:errorlint // a joined one holds it
+		return fmt.Errorf("the sentinels know no such master_name: %w", err)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -27,7 +28,8 @@ local function begin(new)
   redis.call('HSET', ctl, 'gen', gen, 'replid', replid, 'head', '0')
 end
 local function open(new)
-  local s = redis.pcall('HMGET', ctl, 'gen', 'replid', 'head') -- of another type: s.err
+  local s = redis.pcall('HMGET', ctl, 'gen', 'replid', 'head')
+  if s.err and not string.find(s.err, 'WRONGTYPE') then error(s) end -- no right to do this: a new log would not help
   if s[1] and s[2] == replid and s[3] and string.find(s[1], '^[1-9]%d*$') and string.find(s[3], '^%d+$') and #s[3] < 16 then
     gen, head = s[1], tonumber(s[3])
   else
@@ -94,16 +96,32 @@ return {}`)
 func (j *Journal) run(ctx context.Context, script *goredis.Script, args ...any) ([]any, error) {
 	keys := []string{j.ctl, j.log}
 	if j.replicas == 0 || script == membersScript || script == removeScript {
-		return script.Run(ctx, j.client, keys, args...).Slice()
+		values, err := script.Run(ctx, j.client, keys, args...).Slice()
+		return values, j.failed(ctx, err)
 	}
-	return j.runReplicated(ctx, script, keys, args)
+	values, err := j.runReplicated(ctx, script, keys, args)
+	return values, j.failed(ctx, err)
+}
+
+// failed says what an error means to whoever reads the log, and has a cluster asked who has the journal's slot now: the
+// client library by itself would ask a node that is gone for up to a minute.
+func (j *Journal) failed(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cluster, ok := j.client.(*goredis.ClusterClient); ok {
+		cluster.ReloadState(context.WithoutCancel(ctx))
+	}
+	if strings.Contains(err.Error(), "can't run this command") {
+		return fmt.Errorf("%w (a script of the invalidation log may not run a command: the rights that the user needs stand in the README)", err)
+	}
+	return explained(err)
 }
 
 // runReplicated sends the script and WAIT on one connection to the master: WAIT is about what its connection wrote.
 func (j *Journal) runReplicated(ctx context.Context, script *goredis.Script, keys []string, args []any) ([]any, error) {
 	var master pipeliner = j.client
-	cluster, ok := j.client.(*goredis.ClusterClient)
-	if ok {
+	if cluster, ok := j.client.(*goredis.ClusterClient); ok {
 		node, err := cluster.MasterForKey(ctx, j.ctl)
 		if err != nil {
 			return nil, err
@@ -119,9 +137,6 @@ func (j *Journal) runReplicated(ctx context.Context, script *goredis.Script, key
 	wait := goredis.NewIntCmd(ctx, "wait", j.replicas, patience.Milliseconds())
 	_ = pipe.Process(ctx, wait) //nolint:errcheck // queued, not sent
 	_, err := pipe.Exec(ctx)
-	if err != nil && ok {
-		cluster.ReloadState(ctx) // perhaps another node has the slot by now
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package redis_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nearside-cache/nearside/tiers"
 	"github.com/nearside-cache/nearside/tiers/redis"
 	"github.com/nearside-cache/nearside/tiers/redis/redistest"
 	"github.com/nearside-cache/nearside/tiers/tierstest"
@@ -58,6 +61,30 @@ func failover(t *testing.T, p *redistest.Watched, cfg redis.Config, next *redist
 	wantQuiet(t, log, 3+int(time.Since(began).Seconds()))
 	longest, _ := r.worst()
 	t.Logf("another master after %v, in use %v later, 200 hits in a row %v after that; %d failed, %d not asked, %d missed; failing took %v at most", led, took, settled, r.failed.Load(), r.open.Load(), r.misses.Load(), longest)
+}
+
+// TestSentinelUnknownMaster: the sentinels know no master of that name.
+func TestSentinelUnknownMaster(t *testing.T) {
+	p := redistest.Watch(t, 0)
+	log := new(lines)
+	tier := openLogged(t, config(strings.Replace(p.URL(), "master_name=cache", "master_name=other", 1)), log)
+	refused(t, tier)
+	if all := text(log.all()); !strings.Contains(all, "the sentinels know no such master_name") {
+		t.Errorf("the log does not tell of it:\n%s", all)
+	}
+}
+
+// refused wants look-ups to fail and the breaker to open.
+func refused(t *testing.T, tier *redis.Tier) {
+	t.Helper()
+	for range 20 {
+		if _, err := tier.Get(t.Context(), "k", nil); err == nil || errors.Is(err, tiers.ErrMiss) {
+			t.Fatalf("Get = %v", err)
+		}
+	}
+	if skipped := count(tier, redis.OpGet, redis.Open); skipped < 10 {
+		t.Errorf("%d look-ups of 20 did not ask: %s", skipped, results(tier, redis.OpGet))
+	}
 }
 
 // TestSentinelReplicas: look-ups go to the replica, and to the master when it is away.

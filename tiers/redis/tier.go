@@ -131,6 +131,7 @@ func (t *Tier) do(ctx *bounded, op Op, key string, bytes int, cmds ...goredis.Cm
 		}
 		r = classify(ctx, err)
 	}
+	err = explained(err)
 	failure := &Error{op, r, err}
 	if r != Cancelled && !goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		t.log.write(levelWarn, "L2 failed", "operation", op.String(), "result", r.String(), "error", err)

@@ -40,10 +40,16 @@ func parseURL(text, mode string) (*endpoint, error) {
 	}
 	e := &endpoint{mode: mode, username: u.User.Username()}
 	e.password, _ = u.User.Password()
+	if u.Fragment != "" || strings.HasSuffix(text, "#") {
+		return nil, errors.New("a # in it: in a password, write %23")
+	}
 	q := u.Query()
-	for name := range q {
-		if !slices.Contains(parameters, name) {
+	for name, values := range q {
+		switch {
+		case !slices.Contains(parameters, name):
 			return nil, fmt.Errorf("parameter %q: want one of %s", name, strings.Join(parameters, ", "))
+		case len(values) > 1 && name != "addr":
+			return nil, fmt.Errorf("parameter %q: stands in it twice", name)
 		}
 	}
 	e.master = q.Get("master_name")
@@ -88,8 +94,11 @@ func (e *endpoint) where(u *url.URL, more []string) error {
 	default:
 		return fmt.Errorf("scheme %q: %s", u.Scheme, wantURL)
 	}
-	if u.Hostname() == "" {
+	switch {
+	case u.Hostname() == "":
 		return errors.New("no host: " + wantURL)
+	case strings.Contains(u.Host, ","):
+		return errors.New("more than one address with commas: want host:port?addr=host:port&addr=…")
 	}
 	if e.mode == modeSingle && len(more) > 0 {
 		return errors.New("more than one address for a single server")
@@ -124,6 +133,9 @@ func (e *endpoint) details(db, skipVerify string) (err error) {
 	if skipVerify != "" {
 		if e.insecure, err = strconv.ParseBool(skipVerify); err != nil {
 			return fmt.Errorf("skip_verify %q: want true or false", skipVerify)
+		}
+		if e.insecure && !e.secure {
+			return errors.New("skip_verify without TLS: want rediss://")
 		}
 	}
 	switch {
