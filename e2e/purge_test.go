@@ -183,6 +183,10 @@ func TestPurgeWays(t *testing.T) {
 	if code, _, stderr := run(t, []string{"purge", "-all"}, "ADMIN_ADDR="+s.admin); code != 1 || !strings.Contains(stderr, "401") {
 		t.Errorf("without the token: exit %d, %s", code, stderr)
 	}
+	o.says("/purge", reply("hello"))
+	if code, _, stderr := run(t, []string{"purge", "-all"}, "ADMIN_ADDR="+s.addr); code != 1 || !strings.Contains(stderr, "is ADMIN_ADDR right?") {
+		t.Errorf("to the clients' listener: exit %d, %s", code, stderr)
+	}
 	if code, stdout, _ := run(t, []string{"purge", "-help"}); code != 0 || !strings.Contains(stdout, "-prefix") {
 		t.Errorf("help: exit %d, %s", code, stdout)
 	}
@@ -220,8 +224,9 @@ func TestPurgeRefused(t *testing.T) {
 		{open, "PURGE", "/x", "", []string{"Origin: http://evil.test"}, 403},
 		{open, "POST", "/purge", all, []string{"Content-Type: text/plain"}, 415},
 		{open, "POST", "/purge", all, nil, 415},
-		{open, "GET", "/purge", "", nil, 404},
-		{open, "PUT", "/purge", all, []string{isJSON}, 404},
+		{open, "GET", "/purge", "", nil, 405},
+		{open, "PUT", "/purge", all, []string{isJSON}, 405},
+		{open, "PURGE", "/x", "", []string{"Soft-Purge: soft"}, 400},
 		{open, "POST", "/purge", `{"type":"all"} x`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"all","more":1}`, []string{isJSON}, 400},
 		{open, "POST", "/purge", `{"type":"everything"}`, []string{isJSON}, 400},
@@ -239,7 +244,7 @@ func TestPurgeRefused(t *testing.T) {
 		{open, "POST", "/purge", `{"type":"tag","selectors":["` + strings.Repeat(`a","`, 10_000) + `a"]}`, []string{isJSON}, 413},
 	} {
 		status, answer := c.s.tell(c.method, c.target, c.body, c.fields...)
-		if status != c.want || status != 404 && answer.Error == "" {
+		if status != c.want || answer.Error == "" {
 			t.Errorf("%s %s %.60s %q: %d %+v, want %d", c.method, c.target, c.body, c.fields, status, answer, c.want)
 		}
 	}
@@ -490,4 +495,44 @@ func TestPurgeNamesWhoIsCutOff(t *testing.T) {
 	if got := b.get("/x").cache(); strings.HasPrefix(got, "hit") {
 		t.Errorf("after a confirmed purge: %s", got)
 	}
+}
+
+// A purge that waits is answered when the sidecar stops, and does not hold that up.
+func TestPurgeEndsWithTheSidecar(t *testing.T) {
+	t.Parallel()
+	o, r := newOrigin(t), newRedis(t)
+	a, b := pair(t, o, r)
+	b.signal(syscall.SIGSTOP)
+	defer b.signal(syscall.SIGCONT)
+	answered := make(chan purgeAnswer, 1)
+	go func() {
+		_, answer, err := tellAt(a.admin, "POST", "/purge", `{"type":"tag","selectors":["a"],"wait":"2m"}`, isJSON)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- answer
+	}()
+	eventually(t, "the log has it", func() bool { return a.metric("invalidation_position") > 0 })
+	time.Sleep(100 * time.Millisecond) // who has not confirmed is known by then
+	begun := time.Now()
+	equal(t, "exit code", a.stop(), 0)
+	if answer := <-answered; answer.Confirmed || answer.Position == "" || len(answer.Unconfirmed) != 1 {
+		t.Errorf("%+v", answer)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+}
+
+// What only L1 has, as the log in Redis was never there, is counted as that.
+func TestFillsWithoutTheLog(t *testing.T) {
+	t.Parallel()
+	o, r := newOrigin(t), noRedis(t)
+	o.says("/x", reply("body", "Cache-Control: max-age=600"))
+	s := nearside(t, o.env(), r.env())
+	s.get("/x")
+	s.settled()
+	s.get("/x").wants(200, "hit; detail=L1", "body")
+	equal(t, "fills", s.fills("stored"), 0)
+	equal(t, "fills of L1 only", s.fills("l1-only"), 1)
 }
