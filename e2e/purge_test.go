@@ -491,7 +491,9 @@ func TestPurgeNamesWhoIsCutOff(t *testing.T) {
 	}
 	b.get("/x").wants(200, "hit; detail=L1", "old") // that is why
 	v.shut.Store(false)
+	equal(t, "unconfirmed purges", a.metric(`purges_total{result="unconfirmed"}`), 2)
 	eventually(t, "a purge is confirmed", func() bool { return names("5s") == nil })
+	equal(t, "confirmed purges", a.metric(`purges_total{result="confirmed"}`), 1)
 	if got := b.get("/x").cache(); strings.HasPrefix(got, "hit") {
 		t.Errorf("after a confirmed purge: %s", got)
 	}

@@ -59,6 +59,7 @@ var (
 	bytesNow = desc("queued_bytes", "Bodies waiting in queues and flights.")
 	bytesMax = desc("queued_bytes_limit", "POOL_QUEUE_BYTES.")
 
+	purges      = desc("purges_total", "Purges that were asked for here, by whether they were confirmed in time.", "result")
 	logRecords  = desc("invalidation_records_total", "Records of the invalidation log: applied here, appended by this sidecar, and attempts to append that failed.", "result")
 	logRenewals = desc("invalidation_renewals_total", "Renewals of the trust in what is stored.", "result")
 	logEvents   = desc("invalidation_events_total", "Another generation of the log was adopted, records were lost to this sidecar, or cannot be read and stand for a purge of everything, an attempt to read failed, or so much waited for the log that everything was purged.", "event")
@@ -164,6 +165,8 @@ func (s Sources) collectRequests(out sink) {
 
 func (s Sources) collectLog(out sink) {
 	st := s.Handler.Invalidation.Stats()
+	out.count(purges, st.Purges-st.Unconfirmed, "confirmed")
+	out.count(purges, st.Unconfirmed, "unconfirmed")
 	out.count(logRecords, st.Applied, "applied")
 	out.count(logRecords, st.Appended, "appended")
 	out.count(logRecords, st.AppendsFailed, "failed")

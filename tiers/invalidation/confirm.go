@@ -29,6 +29,12 @@ func (l *Log) Wait() time.Duration {
 // at the latest until wait is over. It waits somewhat longer for the log to have it. In any case it holds in this process
 // from the beginning, and is appended to the log sooner or later. The selectors are not kept.
 func (l *Log) Purge(ctx context.Context, wait time.Duration, soft bool, selectors []Selector) (r Result) {
+	defer func() {
+		l.counters.purges.Add(1)
+		if !r.Confirmed {
+			l.counters.unconfirmed.Add(1)
+		}
+	}()
 	if l.journal == nil {
 		return Result{Position: l.local(soft, selectors), Confirmed: true, Sidecars: 1}
 	}

@@ -8,6 +8,8 @@ import (
 
 // Stats is a snapshot of the log's counters.
 type Stats struct {
+	Purges         uint64 // calls of Purge that returned
+	Unconfirmed    uint64 // those of them that were not confirmed
 	Applied        uint64 // records taken in
 	Appended       uint64 // records that this process added
 	AppendsFailed  uint64 // attempts to
@@ -29,10 +31,10 @@ type Stats struct {
 }
 
 type counters struct {
-	applied, appended, appendsFailed, overflows uint64c
-	renewals, renewalsFailed, generations, gaps uint64c
-	unreadable, readsFailed                     uint64c
-	verdicts                                    [Gone + 1]uint64c
+	applied, appended, appendsFailed, overflows  uint64c
+	renewals, renewalsFailed, generations, gaps  uint64c
+	unreadable, readsFailed, purges, unconfirmed uint64c
+	verdicts                                     [Gone + 1]uint64c
 }
 
 type uint64c = atomic.Uint64
@@ -43,6 +45,7 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		Applied: c.applied.Load(), Appended: c.appended.Load(), AppendsFailed: c.appendsFailed.Load(), Overflows: c.overflows.Load(),
 		Renewals: c.renewals.Load(), RenewalsFailed: c.renewalsFailed.Load(), Generations: c.generations.Load(), Gaps: c.gaps.Load(),
+		Unconfirmed: c.unconfirmed.Load(), Purges: c.purges.Load(), // in this order: the difference is shown
 		Unreadable: c.unreadable.Load(), ReadsFailed: c.readsFailed.Load(),
 		Verdicts: map[Verdict]uint64{}, Trusted: l.trusted(tiers.Now()),
 	}
