@@ -3,7 +3,7 @@
 //
 // Go by itself collects when the heap has doubled. A cache that fills its bound would then take twice the bound. So,
 // where the environment does not say otherwise, the collector is told two things after each collection: how much
-// garbage may gather until the next (GOGC), which is an eighth of what was found to live, and at least 24 MiB, so that
+// garbage may gather until the next (GOGC), which is a fifth of what was found to live, and at least 24 MiB, so that
 // a small heap is not collected all the time; and the limit near which it works harder and gives free memory back
 // (GOMEMLIMIT), which is what a full L1 takes, more when more lives, and never more than the container has.
 package heap
@@ -22,7 +22,7 @@ import (
 // the program starts; here they stand to be known.
 type Config struct {
 	Limit string `env:"GOMEMLIMIT" default:"by L1_MAX_BYTES" doc:"memory near which the garbage collector works harder, such as 230MiB, or off; by itself what a full L1 takes, more when more lives, at most nine tenths of the container's limit"`
-	Pace  string `env:"GOGC" default:"by what lives" doc:"garbage between two collections, in % of what lives, or off; by itself an eighth, but at least 24 MiB"`
+	Pace  string `env:"GOGC" default:"by what lives" doc:"garbage between two collections, in % of what lives, or off; by itself a fifth, but at least 24 MiB"`
 }
 
 // Validate refuses what Go's runtime would pass over in silence.

@@ -43,11 +43,11 @@ func TestPace(t *testing.T) {
 		{0, none, 5, 3, 24, 56},
 		{64, none, 5, 3, 24, 120},
 		{64, none, 70, 2, 24, 120},
-		{64, none, 400, 90, 50, 590}, // many connections
-		{1024, none, 1100, 9, 137, 1384},
+		{64, none, 400, 90, 80, 590}, // many connections
+		{1024, none, 1100, 9, 220, 1384},
 		{1024, none, 40, 3, 24, 1320},
 		{64, 100, 40, 3, 24, 90},
-		{64, 256, 400, 9, 50, 230}, // more than there is
+		{64, 256, 400, 9, 80, 230}, // more than there is
 	} {
 		p := newPace(c.l1<<20, c.container<<20)
 		live := c.live << 20

@@ -8,7 +8,7 @@ import (
 
 const (
 	leastGarbage = 24 << 20 // between two collections, in bytes
-	partGarbage  = 8        // garbage is one part of so many of what lives, where that is more
+	partGarbage  = 5        // garbage is one part of so many of what lives, where that is more
 
 	// room is what the process may take beside L1 and a quarter, of the 64 MB that are promised: the rest is not
 	// the collector's, such as the program itself.
@@ -52,7 +52,7 @@ func (p *pace) percentFor(live int64) int64 {
 // limitFor is what GOMEMLIMIT is then, with so much that the runtime takes beside the heap's objects, such as stacks.
 // What lives has room in any case, unless the container has none: with less, the collector would do nothing but collect.
 func (p *pace) limitFor(live, beside int64) int64 {
-	return min(max(p.usual, live+2*garbage(live)+beside), p.most)
+	return min(max(p.usual, live+max(2*leastGarbage, live/4)+beside), p.most)
 }
 
 // follow sets both, and has itself called after the next collection, which finds dead what is left behind here.
