@@ -3,6 +3,7 @@ package invalidation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nearside-cache/nearside/tiers"
@@ -20,6 +21,9 @@ type car struct {
 	l1        map[tiers.Key]*tiers.Entry
 	flights   map[tiers.Key]*flight
 	appending bool
+	renewals  int  // made or given up; each is the only one
+	renewing  bool // one is under way
+	kicked    bool // another one is to follow at once
 	need      map[tiers.Key]int
 }
 
@@ -41,7 +45,9 @@ func (w *world) start() *car {
 		w: w, log: New(cfg, unused{}, quiet), rate: 1 + 0.01*max(-1, min(4*w.Float64()-2, 1)),
 		l1: map[tiers.Key]*tiers.Entry{}, flights: map[tiers.Key]*flight{}, need: map[tiers.Key]int{},
 	}
-	c.do(w.delay(), c.renew)
+	w.ids++
+	c.log.id = fmt.Sprint("car-", w.ids)
+	c.renewIn(w.delay())
 	c.do(w.delay(), c.tail)
 	return c
 }
@@ -89,7 +95,37 @@ func (c *car) call(ask func(answer func(reply func())), failed func()) {
 	})
 }
 
+// renewIn has the trust renewed after d, in place of what was to come later.
+func (c *car) renewIn(d time.Duration) {
+	c.renewals++
+	turn := c.renewals
+	c.do(d, func() {
+		if turn == c.renewals {
+			c.renew()
+		}
+	})
+}
+
+// tell is a renewal out of turn.
+func (c *car) tell() {
+	if c.renewing {
+		c.kicked = true
+		return
+	}
+	c.renewIn(0)
+}
+
+// renewed ends a renewal; the next one comes after d.
+func (c *car) renewed(d time.Duration) {
+	if c.kicked {
+		d = 0
+	}
+	c.renewing, c.kicked = false, false
+	c.renewIn(d)
+}
+
 func (c *car) renew() {
+	c.renewing = true
 	l := c.log
 	g := l.current.Load()
 	l.counter++
@@ -102,12 +138,12 @@ func (c *car) renew() {
 			now := l.current.Load()
 			if now != g {
 				c.recall(now)
-				c.do(0, c.renew)
+				c.renewed(0)
 				return
 			}
-			c.do(c.sleep(lease/3), c.renew)
+			c.renewed(c.sleep(lease / 3))
 		})
-	}, func() { c.do(c.sleep(lease/12), c.renew) })
+	}, func() { c.renewed(c.sleep(lease / 12)) })
 }
 
 // recall reads the records from before, some at a time.
@@ -156,19 +192,6 @@ func (c *car) tail() {
 			})
 		})
 	}, func() { c.do(0, c.tail) })
-}
-
-// tell is a renewal out of turn.
-func (c *car) tell() {
-	l := c.log
-	g := l.current.Load()
-	l.counter++
-	m := Renewal{ID: l.id, At: tiers.Position{Gen: g.gen, N: g.applied.Load()}, Met: g.met(), Counter: l.counter}
-	sent := c.clock()
-	c.call(func(answer func(func())) {
-		at := c.w.redis.renew(m)
-		answer(func() { l.renewed(sent, at, c.clock()) })
-	}, func() {})
 }
 
 func (c *car) append() {

@@ -62,7 +62,8 @@ func (l *Log) renewSoon() {
 	}
 }
 
-// renewLoop renews the trust.
+// renewLoop renews the trust. There is one renewal at a time, and its reply comes in time or is not taken in: one that comes
+// after the next one's could bring back a generation that has gone.
 func (l *Log) renewLoop(ctx context.Context) {
 	var looked tiers.Instant // at who is there
 	adopted := false         // another generation, just now

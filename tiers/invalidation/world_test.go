@@ -12,7 +12,7 @@ import (
 )
 
 // The model: four sidecars with their real Log, a Redis, an origin, an L2 and clients, in one thread, whose events (each
-// message's departure, arrival and answer) come in a random order that a seed makes. Sidecars stop, die and lose their
+// message's departure, arrival and answer) come in a random order that a seed makes, the same one each time. Sidecars stop, die and lose their
 // link; Redis is emptied, trimmed and set back; clocks drift. A client that sent its request after a purge was confirmed
 // must not get what it purged.
 
@@ -36,6 +36,8 @@ type world struct {
 	now    time.Duration
 	events events
 	nth    int
+	seed   uint64
+	ids    int // of sidecars
 
 	redis  fakeRedis
 	cars   [sidecars]*car
@@ -135,7 +137,7 @@ func (w *world) chance(percent int) bool { return w.IntN(100) < percent }
 // run plays one schedule.
 func run(seed uint64, in weather) *world {
 	w := &world{
-		Rand: rand.New(rand.NewPCG(seed, 1)), weather: in, origin: map[tiers.Key]int{}, l2: map[tiers.Key]*tiers.Entry{}, need: map[tiers.Key]int{},
+		Rand: rand.New(rand.NewPCG(seed, 1)), seed: seed, weather: in, origin: map[tiers.Key]int{}, l2: map[tiers.Key]*tiers.Entry{}, need: map[tiers.Key]int{},
 	}
 	w.redis.w = w
 	w.redis.loseAll()
@@ -222,7 +224,8 @@ func (w *world) purge() {
 			if soft {
 				return
 			}
-			for key, version := range want {
+			for _, key := range target.keys {
+				version := want[key]
 				w.need[key] = max(w.need[key], version)
 				for i := range w.cars {
 					w.after(w.delay()/2, func() { w.request(i, key) })
@@ -257,8 +260,8 @@ func (w *world) requestOf(c *car, key tiers.Key) {
 	c.do(w.delay()/4, func() {
 		c.serve(key, func(version int, how string) {
 			if version < need {
-				w.violations = append(w.violations, fmt.Sprintf("%v: %s from %s at version %d by %s, sent at %v, when %d was due",
-					w.now, key, c.log.ID(), version, how, sent, need))
+				w.violations = append(w.violations, fmt.Sprintf("seed %d, %v: %s from %s at version %d by %s, sent at %v, when %d was due",
+					w.seed, w.now, key, c.log.ID(), version, how, sent, need))
 			}
 		})
 	})
